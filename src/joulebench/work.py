@@ -1,0 +1,114 @@
+"""The work side of a trial: what is asked, how it is asked, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to ask a model.
+
+    Args:
+        request_id: Unique in its run, for example ``"boolq-0003"``.
+        prompt: The text, before any chat template.
+        item: The data-set item it was made from, for the scorer; empty if there is none.
+    """
+
+    request_id: str
+    prompt: str
+    item: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn.
+
+    Args:
+        max_tokens: Most output tokens of a response.
+        min_tokens: Fewest; equal to ``max_tokens`` for a fixed length.
+        temperature: 0 is greedy.
+        top_p: Nucleus.
+        seed: Differs by repetition and is recorded.
+    """
+
+    max_tokens: int = 64
+    min_tokens: int = 0
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How requests arrive.
+
+    Args:
+        kind: ``"sequential"`` or ``"batch"``.
+        batch_size: Requests generated together when ``kind`` is ``"batch"``.
+    """
+
+    kind: str = "sequential"
+    batch_size: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back for one request, in monotonic time of the machine that generated it.
+
+    Args:
+        request_id: The request it answers.
+        text: Generated text without special tokens.
+        tokens_in: Prompt tokens, padding not counted.
+        tokens_out: Generated tokens, padding not counted.
+        start_s: When work on it began.
+        first_token_s: When its first token was there (end of prefill), the device synchronised.
+        stop_s: When its last token was there, the device synchronised.
+        finish_reason: ``"stop"`` or ``"length"``.
+    """
+
+    request_id: str
+    text: str
+    tokens_in: int
+    tokens_out: int
+    start_s: float
+    first_token_s: float
+    stop_s: float
+    finish_reason: str = "stop"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the response as a JSON-ready dict."""
+        return asdict(self)
+
+
+class Engine(Protocol):
+    """Turns requests into responses."""
+
+    def import_libraries(self) -> None:
+        """Import what is heavy; no tensor operation and no device, so that a fork may follow."""
+
+    def load(self) -> None:
+        """Make the model ready: every weight page touched, the device synchronised."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
+        """Generate responses for requests that arrive together, as one batch."""
+
+    def facts(self) -> dict[str, Any]:
+        """Give what a reader must know: versions, dtype, threads, parameters, random weights."""
+
+    def close(self) -> None:
+        """Free the model."""
+
+
+class Task(Protocol):
+    """What is asked and how it is scored."""
+
+    name: str
+
+    def requests(self) -> list[Request]:
+        """Give the prompts, in a fixed order."""
+
+    def grade(self, request: Request, text: str) -> bool | None:
+        """Say whether an answer is correct; ``None`` if it cannot be graded."""
