@@ -1,0 +1,134 @@
+"""One row of the run table out of one record: only what was measured, nothing filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from joulebench.energy import Energy, headline_channels, total
+from joulebench.errors import EnergyError
+from joulebench.record import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURED = "measure"
+"""Name of the window that the headline energy is of."""
+
+_DEVICES = {
+    "cpu": ("cpu package", "cpu core", "process"),
+    "gpu": ("gpu board", "gpu module"),
+    "dram": ("dram",),
+}
+
+COLUMNS = (
+    "duration_s", "energy_j", "energy_noise_j", "energy_bias_j", "method", "scope",
+    "cpu_energy_j", "gpu_energy_j", "dram_energy_j", "idle_energy_j", "load_energy_j",
+    "prefill_energy_j", "decode_energy_j", "tokens_in", "tokens_out", "energy_per_token_j",
+    "flops", "accuracy", "n_graded", "n_correct", "findings",
+)  # fmt: skip
+"""Columns after those of the design, in the order of the table."""
+
+
+def headline_energy(run: Run, window: str = MEASURED) -> Energy | None:
+    """Add up the channels of a run that are not nested, over one window.
+
+    Returns:
+        ``None`` where a channel that belongs to the sum has no energy: a part is not the whole.
+    """
+    return _summed(run, window, [channel.name for channel in headline_channels(run.channels)])
+
+
+def _summed(run: Run, window: str, names: Sequence[str]) -> Energy | None:
+    found = [run.energy.get(name, {}).get(window) for name in names]
+    if not found or any(energy is None for energy in found):
+        return None
+    return total([Energy.from_dict(energy) for energy in found if energy is not None])
+
+
+def duration_s(run: Run, window: str = MEASURED) -> float | None:
+    """Give the length of a run's windows of one name, s; ``None`` if it has none."""
+    stretches = [w.duration_s for w in run.windows if w.name == window]
+    return sum(stretches) if stretches else None
+
+
+def row(run: Run) -> dict[str, Any]:
+    """Give the row of a run: the columns that it has values for."""
+    cells: dict[str, Any] = {
+        "run_id": run.run_id,
+        **{key: run.trial[key] for key in ("order", "block", "repetition") if key in run.trial},
+        **run.levels,
+        "status": run.status,
+        "host": run.host,
+        "testbed": run.testbed,
+    }
+    cells.update(dict(_energy_cells(run)))
+    counts = {key: run.work.get(key) for key in ("tokens_in", "tokens_out", "flops")}
+    cells.update({key: count for key, count in counts.items() if count is not None})
+    if run.score:
+        cells.update({key: run.score[key] for key in ("accuracy", "n_graded", "n_correct")})
+    if run.findings:
+        cells["findings"] = ";".join(dict.fromkeys(finding.rule for finding in run.findings))
+    return cells
+
+
+def _energy_cells(run: Run) -> Iterator[tuple[str, Any]]:
+    measured_s = duration_s(run)
+    if measured_s is not None:
+        yield "duration_s", measured_s
+    energy = headline_energy(run)
+    if energy is None:
+        return
+    yield "energy_j", energy.joules
+    yield "energy_noise_j", energy.noise
+    yield "energy_bias_j", energy.bias
+    yield "method", energy.method
+    yield "scope", energy.scope
+    yield from _device_cells(run)
+    for window in ("load", "prefill", "decode"):
+        part = headline_energy(run, window)
+        if part is not None:
+            yield f"{window}_energy_j", part.joules
+    idle_w = idle_power_w(run)
+    if idle_w is not None and measured_s is not None:
+        yield "idle_energy_j", idle_w * measured_s
+    tokens = run.work.get("tokens_out")
+    if tokens:
+        yield "energy_per_token_j", energy.joules / tokens
+
+
+def _device_cells(run: Run) -> Iterator[tuple[str, float]]:
+    for device, scopes in _DEVICES.items():
+        channels = [c for c in run.channels if c.scope in scopes]
+        names = [channel.name for channel in headline_channels(channels)]
+        part = _summed(run, MEASURED, names)
+        if part is not None:
+            yield f"{device}_energy_j", part.joules
+
+
+def idle_power_w(run: Run) -> float | None:
+    """Give the mean power of the idle windows before and after the work, W; ``None`` if unknown."""
+    powers = []
+    for window in ("idle", "idle_after"):
+        energy, length = headline_energy(run, window), duration_s(run, window)
+        if energy is not None and length:
+            powers.append((energy.joules, length))
+    if not powers:
+        return None
+    return sum(joules for joules, _ in powers) / sum(length for _, length in powers)
+
+
+def frame(runs: Sequence[Run]) -> pd.DataFrame:
+    """Give the run table: one row a run, a column only where at least one run has a value."""
+    import pandas as pd
+
+    rows = []
+    for run in runs:
+        try:
+            rows.append(dict(row(run)))
+        except (EnergyError, KeyError, TypeError) as error:
+            raise EnergyError(f"run {run.run_id!r}: {error}") from error
+    present = dict.fromkeys(key for cells in rows for key in cells)
+    tail = [column for column in COLUMNS if column in present]
+    head = [column for column in present if column not in COLUMNS]
+    return pd.DataFrame(rows, columns=[*head, *tail])
