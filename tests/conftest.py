@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,3 +18,26 @@ def reference() -> Path:
     if not folder.is_dir():
         pytest.skip(f"reference data absent: {folder} (set JOULEBENCH_REFERENCE to its place)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Find a program by name; without it the test is skipped, or fails where it is required."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None and name in os.environ.get("JOULEBENCH_REQUIRED_PROGRAMS", "").split():
+            pytest.fail(f"{name} is required here and not installed")
+        if path is None:
+            pytest.skip(f"{name} is not installed")
+        return path
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep built models out of the user's cache, in one folder for the whole session."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("JOULEBENCH_CACHE", str(folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -10,10 +10,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from joulebench.channel import Channel, Window
 from joulebench.errors import CounterError
 from joulebench.integral import (
+    BLOCK,
     UNIFORM,
     FloatArray,
     Integral,
@@ -23,6 +25,7 @@ from joulebench.integral import (
     gap_error,
     gap_limit_s,
     held_changes,
+    spacing_range_s,
     systematic_biases,
 )
 
@@ -75,20 +78,25 @@ class CounterTrace:
         return cadence_s(self._t_s)
 
     @cached_property
+    def _longest_s(self) -> float:
+        return spacing_range_s(self._t_s)[1]
+
+    @cached_property
     def _unwrapped(self) -> FloatArray:
         """The counter without its wraps, J."""
-        backwards = self._v[1:] < self._v[:-1]
-        if not backwards.any():
+        places = _falls(self._v)
+        if places.size == 0:
             return self._v
-        places = np.flatnonzero(backwards)
         self._refuse_backwards(int(places[0]), places.size)
         wrap_j = self.channel.wrap_j or 0.0
         steps = self._v[places + 1] - self._v[places] + wrap_j
         if (steps > 0.5 * wrap_j).any():
             self._refuse_backwards(int(places[np.argmax(steps)]), 0)
-        wraps = np.zeros(self._v.size)
-        wraps[places + 1] = wrap_j
-        return self._v + np.cumsum(wraps)
+        unwrapped = self._v.copy()
+        stops = [*places[1:] + 1, unwrapped.size]
+        for wraps, (place, stop) in enumerate(zip(places, stops, strict=True), 1):
+            unwrapped[place + 1 : stop] += wraps * wrap_j
+        return unwrapped
 
     def _refuse_backwards(self, place: int, count: int) -> None:
         """Refuse a counter that fell by something that is not a wrap."""
@@ -119,8 +127,10 @@ class CounterTrace:
         wrap_j = self.channel.wrap_j
         if wrap_j is None:
             return
-        spacing = np.diff(self._t_s[first : last + 1])
         limit = gap_limit_s(self.channel, self._cadence_s)
+        if self._longest_s <= limit:
+            return
+        spacing = np.diff(self._t_s[first : last + 1])
         worst = int(np.argmax(spacing))
         if spacing[worst] <= limit:
             return
@@ -202,6 +212,17 @@ class CounterTrace:
             return self.channel.resolution
         steps = np.diff(self._unwrapped)
         return float(steps[steps > 0].min())
+
+
+def _falls(v: FloatArray) -> npt.NDArray[np.intp]:
+    """Find the readings that are followed by a smaller one, block by block."""
+    found = [
+        np.flatnonzero(part[1:] < part[:-1]) + first
+        for first in range(0, v.size - 1, BLOCK)
+        for part in (v[first : first + BLOCK + 1],)
+        if (part[1:] < part[:-1]).any()
+    ]
+    return np.concatenate(found) if found else np.empty(0, np.intp)
 
 
 def _update_knots(

@@ -19,7 +19,7 @@ from joulebench.channel import METHODS, Channel, Window
 from joulebench.counter_trace import CounterTrace
 from joulebench.errors import EnergyError
 from joulebench.finding import Finding
-from joulebench.integral import Integral
+from joulebench.integral import Integral, spacing_range_s
 from joulebench.power_trace import PowerTrace
 
 FloatArray = npt.NDArray[np.float64]
@@ -324,7 +324,8 @@ def _check(channel: Channel, t_s: FloatArray, v: FloatArray) -> None:
         raise ValueError(
             f"trace {channel.name!r}: reading {first} is {v[first]}; leave absent readings out"
         )
-    if not (np.isfinite(t_s[0]) and np.isfinite(t_s[-1]) and bool((t_s[1:] > t_s[:-1]).all())):
+    shortest_s, longest_s = spacing_range_s(t_s)
+    if not (shortest_s > 0 and math.isfinite(longest_s)):
         raise ValueError(
             f"trace {channel.name!r}: times must be finite and strictly increasing; sort them and "
             "drop repeats"

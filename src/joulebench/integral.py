@@ -25,6 +25,10 @@ GAP_CADENCES = 5.0
 UNIFORM = 1 / math.sqrt(12)
 """Standard deviation of a uniform distribution of width one."""
 
+BLOCK = 1 << 13
+"""Samples in a block: all passes over one stay in the processor's cache, and its temporary arrays
+stay below the size from which the C library maps fresh pages for each."""
+
 _CADENCE_SAMPLES = 4096
 
 
@@ -85,6 +89,20 @@ class Integral:
         joules = self.joules if self.joules > 0 else 0.5 * self.resolves_j
         noise_j = max(self.noise_j, 0.5 * abs(joules))
         return replace(self, joules=joules, noise_j=noise_j, below_resolution=True)
+
+
+def spacing_range_s(t_s: FloatArray) -> tuple[float, float]:
+    """Give the shortest and the longest spacing of the samples, s; NaN times give NaN.
+
+    In blocks that stay in the processor's cache, which is several times faster than one array.
+    """
+    shortest, longest = math.inf, 0.0
+    for first in range(0, t_s.size - 1, BLOCK):
+        part = t_s[first : first + BLOCK + 1]
+        spacing = part[1:] - part[:-1]
+        shortest = float(np.minimum(shortest, spacing.min()))
+        longest = float(np.maximum(longest, spacing.max()))
+    return shortest, longest
 
 
 def cadence_s(t_s: FloatArray) -> float:

@@ -17,6 +17,7 @@ import numpy as np
 from joulebench.averaging import Unaveraging
 from joulebench.channel import Channel, Window
 from joulebench.integral import (
+    BLOCK,
     UNIFORM,
     FloatArray,
     Integral,
@@ -29,9 +30,6 @@ from joulebench.integral import (
     held_changes,
     systematic_biases,
 )
-
-BLOCK = 1 << 14
-"""Intervals in a block: few enough that all passes over one stay in the processor's cache."""
 
 
 class _Sums(NamedTuple):

@@ -1,0 +1,52 @@
+# Two commands do everything on a machine with Python 3.11 or later, make and pip:
+#   make demo    install into .venv, run the demo study, say where its report is
+#   make test    install what the tests need into .venv, check and test
+# PYTHON=python3.12 chooses another interpreter, VENV=dir another environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
+DEMO ?= runs/demo
+
+.PHONY: demo test lint check-types test-only coverage-long bench clean
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/joulebench run demo --out $(DEMO)
+
+test: lint check-types test-only
+
+lint: $(VENV)/.test
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+
+check-types: $(VENV)/.test
+	$(VENV)/bin/mypy
+
+test-only: $(VENV)/.test
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+# The stated 95 % interval against 1500 workloads a simulated board (minutes).
+coverage-long: $(VENV)/.test
+	JOULEBENCH_COVERAGE=1500 $(VENV)/bin/python -m pytest tests/energy/test_coverage.py $(PYTEST_ARGS)
+
+bench: $(VENV)/.test
+	$(VENV)/bin/python benchmarks/integration.py
+	$(VENV)/bin/python benchmarks/recorder.py
+
+$(VENV)/.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Type: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "$(PYTHON) cannot make an environment; on Debian and Ubuntu: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
+	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[transformers]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[transformers,test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
