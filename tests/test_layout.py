@@ -18,7 +18,7 @@ MEASURING = {"meters", "engines", "tasks", "workloads", "testbed", "measure"}
 READING = {"importers", "stats", "report"}
 
 MAY_IMPORT = {
-    **{room: VALUES for room in VALUES},
+    **dict.fromkeys(VALUES, VALUES),
     "stats": set[str](),
     "meters": VALUES,
     "engines": VALUES,
