@@ -1,0 +1,140 @@
+"""The six SuperGLUE tasks: their fields, labels, prompts and how an answer is graded.
+
+The ``explain`` prompts are those of the published LLaMA-generations study: each ends with
+"Explain your choice.", so its answers are free text. ``short`` asks for a single word.
+Data sets: Wang et al. 2019, SuperGLUE (arXiv:1905.00537).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from joulebench.tasks import answers
+
+Item = Mapping[str, Any]
+EXPLAIN, SHORT = "explain", "short"
+VARIANTS = (EXPLAIN, SHORT)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One data set's form.
+
+    Args:
+        name: Our name, lower case.
+        title: The data set's own spelling, which its files carry.
+        texts: Fields that must be there and be text; a dot reaches into an object.
+        labels: The values that ``label`` may take, of exactly these types.
+        prompt: Makes the prompt of an item, without its last line.
+        short: The last line of the short variant.
+        grade: Says whether an answer to an item is right, given the prompt's variant.
+    """
+
+    name: str
+    title: str
+    texts: tuple[str, ...]
+    labels: tuple[bool | int | str, ...]
+    prompt: Callable[[Item], str]
+    short: str
+    grade: Callable[[Item, str, str], bool | None]
+
+    def full_prompt(self, item: Item, variant: str) -> str:
+        """Give an item's whole prompt in a variant, ``explain`` or ``short``."""
+        return self.prompt(item) + ("Explain your choice." if variant == EXPLAIN else self.short)
+
+
+def _boolq(item: Item) -> str:
+    return f"Passage: {item['passage']}\n\nQuestion: {item['question']}\n\n"
+
+
+def _cb(item: Item) -> str:
+    pair = f"Premise: {item['premise']}\n\nHypothesis: {item['hypothesis']}\n\n"
+    return f"{pair}Does the premise entail the hypothesis? "
+
+
+def _copa(item: Item) -> str:
+    return (
+        f"What is the {item['question']} of the following?\n\nPremise: {item['premise']}\n\n"
+        f"Choice 1: {item['choice1']}\nChoice 2: {item['choice2']}\n\n"
+    )
+
+
+def _rte(item: Item) -> str:
+    pair = f"Premise: {item['premise']}\n\nHypothesis: {item['hypothesis']}\n\n"
+    return f"{pair}Does the hypothesis follow from the premise? "
+
+
+def _wic(item: Item) -> str:
+    return (
+        f'Does the word "{item["word"]}" have the same meaning in the following two sentences?\n\n'
+        f"Sentence 1: {item['sentence1']}\nSentence 2: {item['sentence2']}\n\n"
+    )
+
+
+def _wsc(item: Item) -> str:
+    target = item["target"]
+    return (
+        f'{item["text"]}\n\nIn the sentence above, does "{target["span2_text"]}" refer to '
+        f'"{target["span1_text"]}"? '
+    )
+
+
+def _grade_boolq(item: Item, text: str, variant: str) -> bool | None:
+    del variant
+    return _equal(answers.yes_no(text), item["label"])
+
+
+def _grade_cb(item: Item, text: str, variant: str) -> bool | None:
+    """Grade three labels where the prompt asks for three, else entailed or not."""
+    if variant == SHORT:
+        return _equal(answers.entailment_label(text), item["label"])
+    return _equal(answers.follows(text), item["label"] == "entailment")
+
+
+def _grade_copa(item: Item, text: str, variant: str) -> bool | None:
+    del variant
+    return _equal(answers.choice(text, (item["choice1"], item["choice2"])), item["label"])
+
+
+def _grade_rte(item: Item, text: str, variant: str) -> bool | None:
+    del variant
+    return _equal(answers.follows(text), item["label"] == "entailment")
+
+
+def _grade_wic(item: Item, text: str, variant: str) -> bool | None:
+    del variant
+    return _equal(answers.same_meaning(text), item["label"])
+
+
+def _grade_wsc(item: Item, text: str, variant: str) -> bool | None:
+    del variant
+    return _equal(answers.refers_to(text, item["target"]["span1_text"]), item["label"])
+
+
+def _equal(verdict: object, label: object) -> bool | None:
+    return None if verdict is None else verdict == label
+
+
+_PAIR = ("premise", "hypothesis")
+_YES_NO = "Answer with one word, yes or no."
+_ENTAILED = ("entailment", "not_entailment")
+_CB_LABELS = ("entailment", "contradiction", "neutral")
+_CB_SHORT = "Answer with one word: entailment, contradiction or neutral."
+_COPA_TEXTS = ("premise", "choice1", "choice2", "question")
+_WIC_TEXTS = ("word", "sentence1", "sentence2")
+_WSC_TEXTS = ("text", "target.span1_text", "target.span2_text")
+_BOTH = (False, True)
+
+FORMS: dict[str, Form] = {
+    form.name: form
+    for form in (
+        Form("boolq", "BoolQ", ("passage", "question"), _BOTH, _boolq, _YES_NO, _grade_boolq),
+        Form("cb", "CB", _PAIR, _CB_LABELS, _cb, _CB_SHORT, _grade_cb),
+        Form("copa", "COPA", _COPA_TEXTS, (0, 1), _copa, "Answer with 1 or 2.", _grade_copa),
+        Form("rte", "RTE", _PAIR, _ENTAILED, _rte, _YES_NO, _grade_rte),
+        Form("wic", "WiC", _WIC_TEXTS, _BOTH, _wic, _YES_NO, _grade_wic),
+        Form("wsc", "WSC", _WSC_TEXTS, _BOTH, _wsc, _YES_NO, _grade_wsc),
+    )
+}

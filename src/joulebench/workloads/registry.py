@@ -1,0 +1,92 @@
+"""Builds a workload from a trial's plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from joulebench.engines.registry import build_engine
+from joulebench.errors import UsageError, unknown
+from joulebench.tasks.registry import build_task
+from joulebench.work import Load, Sampling
+from joulebench.workloads.command import CommandWorkload
+from joulebench.workloads.generate import GenerateWorkload
+from joulebench.workloads.workload import Workload
+
+LOADS = ("batch", "sequential")
+Value = TypeVar("Value", Sampling, Load)
+
+
+def build_workload(plan: Mapping[str, Any]) -> Workload:
+    """Build the workload that a plan names; nothing heavy is imported or loaded yet.
+
+    Args:
+        plan: ``workload`` (``generate`` or ``command``) and what it needs: ``model``, ``task``,
+            ``tasks``, ``engine``, ``load``, ``sampling``, ``protocol``; or ``command``, a list.
+            Other keys are left to others.
+
+    Raises:
+        UsageError: Something in the plan is missing, unknown or contradicts itself.
+    """
+    kind = plan.get("workload", "generate")
+    if kind not in WORKLOADS:
+        raise unknown("workload", kind, WORKLOADS)
+    return WORKLOADS[kind](plan)
+
+
+def _generate(plan: Mapping[str, Any]) -> Workload:
+    tasks = plan.get("tasks") or {}
+    name = plan.get("task") or ("prompts" if "prompts" in tasks else None)
+    if name is None:
+        raise UsageError("plan: say which task to generate for with 'task:', for example boolq")
+    load = _value(Load, "load", plan.get("load"))
+    if load.kind not in LOADS:
+        raise unknown("load kind", load.kind, LOADS)
+    if load.batch_size < 1:
+        raise UsageError(f"load: batch_size = {load.batch_size} must be at least 1")
+    return GenerateWorkload(
+        engine=build_engine(plan.get("engine") or {}, plan.get("model") or ""),
+        task=build_task(str(name), tasks),
+        load=load,
+        sampling=_value(Sampling, "sampling", plan.get("sampling")),
+        warmup_prompts=_warmup_prompts(plan.get("protocol") or {}),
+    )
+
+
+def _command(plan: Mapping[str, Any]) -> Workload:
+    command = plan.get("command")
+    if not isinstance(command, list) or not command:
+        raise UsageError("workload 'command': give 'command:' as a list, for example [sleep, '1']")
+    return CommandWorkload([str(word) for word in command])
+
+
+WORKLOADS: dict[str, Callable[[Mapping[str, Any]], Workload]] = {
+    "command": _command,
+    "generate": _generate,
+}
+
+
+def _value(kind: type[Value], where: str, given: Mapping[str, Any] | None) -> Value:
+    """Make a value from its part of the plan, naming the nearest field for a misspelt one."""
+    allowed = {field.name: field for field in fields(kind)}
+    for name, figure in (given or {}).items():
+        if name not in allowed:
+            raise unknown(f"{where}: option", name, allowed)
+        if not _fits(figure, str(allowed[name].type)):
+            raise UsageError(f"{where}: {name} = {figure!r} must be of type {allowed[name].type}")
+    return kind(**(given or {}))
+
+
+def _fits(figure: object, wanted: str) -> bool:
+    if isinstance(figure, bool):
+        return False
+    kinds: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "str": str}
+    return isinstance(figure, kinds[wanted])
+
+
+def _warmup_prompts(protocol: Mapping[str, Any]) -> int:
+    prompts = protocol.get("warmup_prompts", 2)
+    if not _fits(prompts, "int") or prompts < 0:
+        raise UsageError(f"protocol: warmup_prompts = {prompts!r} must be a whole number from 0")
+    return int(prompts)

@@ -1,0 +1,49 @@
+"""What the engine tests share."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+
+import pytest
+
+from joulebench.engines.registry import build_engine
+from joulebench.work import Engine, Request
+
+PROMPTS = (
+    "Hello",
+    "What is the cause of the following? Premise: The bread did not rise. Explain your choice.",
+    "Passage: A heat pump carries heat from a colder place to a warmer one. Is it warm?",
+)
+
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None,
+    reason="torch is not installed (pip install 'joulebench[transformers]')",
+)
+
+
+def requests() -> list[Request]:
+    """Three prompts of clearly different lengths."""
+    return [Request(f"r{i}", prompt) for i, prompt in enumerate(PROMPTS)]
+
+
+def loaded(kind: str, model: str = "tiny_a", **options: object) -> Engine:
+    """An engine of a kind, ready to generate."""
+    if kind == "transformers":
+        options = {"threads": 1, "device": "cpu"} | options
+    engine = build_engine({"kind": kind, **options}, model)
+    engine.import_libraries()
+    engine.load()
+    return engine
+
+
+@functools.cache
+def tiny() -> Engine:
+    """One transformers engine with tiny_a for all tests."""
+    return loaded("transformers")
+
+
+@functools.cache
+def echo() -> Engine:
+    """One echo engine for all tests."""
+    return loaded("echo", token_s=0.0005)
