@@ -108,7 +108,9 @@ def spacing_range_s(t_s: FloatArray) -> tuple[float, float]:
 def cadence_s(t_s: FloatArray) -> float:
     """Give the median spacing of the samples, s, from at most a few thousand of them."""
     last = t_s.size - 2
-    picked = np.unique(np.linspace(0, last, min(last + 1, _CADENCE_SAMPLES)).astype(np.intp))
+    if last < _CADENCE_SAMPLES:
+        return float(np.median(t_s[1:] - t_s[:-1]))
+    picked = np.linspace(0, last, _CADENCE_SAMPLES).astype(np.intp)
     return float(np.median(t_s[picked + 1] - t_s[picked]))
 
 

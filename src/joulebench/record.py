@@ -120,14 +120,6 @@ def dumps(record: Mapping[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def append_line(path: Path, line: str) -> None:
-    """Append one line and sync it to disk."""
-    with path.open("ab") as file:
-        file.write(line.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -218,9 +210,18 @@ class RunTable:
 
     def append(self, run: Run) -> None:
         """Append a run and sync it to disk; a later record of one id replaces the earlier."""
-        _mend_last_line(self.folder / "runs.jsonl")
-        append_line(self.folder / "runs.jsonl", dumps(run.to_dict()))
-        self._keep([run])
+        self.extend([run])
+
+    def extend(self, runs: Iterable[Run]) -> None:
+        """Append several runs and sync them to disk once, after the last."""
+        path = self.folder / "runs.jsonl"
+        _mend_last_line(path)
+        with path.open("ab") as file:
+            for run in runs:
+                file.write(dumps(run.to_dict()).encode() + b"\n")
+                self._runs[run.run_id] = run
+            file.flush()
+            os.fsync(file.fileno())
 
     def _keep(self, runs: Iterable[Run]) -> None:
         for run in runs:
@@ -308,7 +309,8 @@ def _mend_last_line(path: Path) -> None:
         file.seek(0)
         content = file.read()
         keep = content.rfind(b"\n") + 1
-        append_line(path.with_name("runs.cut-short.txt"), content[keep:].decode(errors="replace"))
+        with path.with_name("runs.cut-short.txt").open("ab") as aside:
+            aside.write(content[keep:] + b"\n")
         file.truncate(keep)
 
 
@@ -331,7 +333,9 @@ def save_traces(path: Path, traces: Sequence[Trace]) -> None:
         metadata={"joulebench.channels": dumps_channels(traces)},
     )
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    pq.write_table(table, draft, compression="zstd")
+    pq.write_table(
+        table, draft, compression="zstd", use_dictionary=["channel"], write_statistics=False
+    )
     draft.replace(path)
 
 

@@ -66,7 +66,8 @@ def row(run: Run) -> dict[str, Any]:
     counts = {key: run.work.get(key) for key in ("tokens_in", "tokens_out", "flops")}
     cells.update({key: count for key, count in counts.items() if count is not None})
     if run.score:
-        cells.update({key: run.score[key] for key in ("accuracy", "n_graded", "n_correct")})
+        scores = ("accuracy", "n_graded", "n_correct")
+        cells.update({key: run.score[key] for key in scores if key in run.score})
     if run.findings:
         cells["findings"] = ";".join(dict.fromkeys(finding.rule for finding in run.findings))
     return cells
