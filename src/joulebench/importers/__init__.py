@@ -1,0 +1,1 @@
+"""Other people's results, read into studies of our own form."""

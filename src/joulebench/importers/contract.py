@@ -1,0 +1,75 @@
+"""What an importer is, and what it gives: one class makes a new kind of import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from joulebench.energy import Trace
+from joulebench.finding import Finding
+from joulebench.record import Run
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What the user says about results that do not say it themselves.
+
+    Args:
+        study: Name of the study to make.
+        table: Run table to take the factors from.
+        columns: Columns of that table that are factors; found by their pattern if empty.
+        levels: Levels of each factor, in the order in which the runs were numbered.
+        exclude: Combinations of levels that were not run.
+    """
+
+    study: str
+    table: Path | None = None
+    columns: tuple[str, ...] = ()
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRun:
+    """One run as another tool left it: its record, its traces, one dict a response."""
+
+    run: Run
+    traces: Sequence[Trace] = ()
+    responses: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Results as an importer gives them.
+
+    Args:
+        study: Content of ``study.yaml``.
+        hosts: Facts of each machine by id.
+        fingerprint: Changes when a file that is read changes.
+        count: Number of runs.
+        run: Reads one run by its place, 0 to ``count`` - 1, in the order in which they started.
+        findings: Checks on the study as a whole that did not pass.
+    """
+
+    study: Mapping[str, Any]
+    hosts: Mapping[str, Any]
+    fingerprint: str
+    count: int
+    run: Callable[[int], ImportedRun]
+    findings: tuple[Finding, ...] = ()
+
+
+class Importer(Protocol):
+    """Reads results of one kind; registered in the entry-point group ``joulebench.importers``."""
+
+    kind: str
+
+    def read(self, source: Path, options: ImportOptions) -> Imported:
+        """Look over a folder or file and give its runs, read when they are asked for.
+
+        Raises:
+            UsageError: It is not of this kind or is damaged; names the file and the line. May also
+                be raised while the runs are read.
+        """

@@ -1,0 +1,97 @@
+"""Sharing many small pieces of work with a second process, where that is safe and pays."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from multiprocessing.connection import Connection
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_FEWEST = 16
+"""Below this number of pieces a second process costs more than it gains."""
+
+_PATIENCE_S = 60.0
+"""A second process that has been silent for so long is given up; its work is done here."""
+
+
+def in_two(work: Callable[[int], T], count: int) -> Generator[T, None, None]:
+    """Give ``work(0)`` to ``work(count - 1)`` in order, the second half made by a forked process.
+
+    What the second process does not deliver, whatever becomes of it, is worked out here instead,
+    so errors are raised from this process.
+    """
+    if count < _FEWEST or not may_fork():
+        yield from map(work, range(count))
+        return
+    half = count // 2
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(
+        target=_deliver, args=(sender, work, half, count), daemon=True
+    )
+    _start(process)
+    sender.close()
+    try:
+        yield from _merged(work, half, count, receiver)
+    finally:
+        receiver.close()
+        process.terminate()
+        process.join()
+
+
+def may_fork() -> bool:
+    """Say whether a fork is safe (no thread of ours holds a lock) and there is a core for it."""
+    if sys.platform != "linux" or threading.active_count() > 1:
+        return False
+    return len(os.sched_getaffinity(0)) > 1
+
+
+def _start(process: multiprocessing.process.BaseProcess) -> None:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of threads of libraries; numpy's and Arrow's are renewed in the child.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+
+
+def _deliver(sender: Connection, work: Callable[[int], T], first: int, count: int) -> None:
+    # Ctrl-C is for the first process, which ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for place in range(first, count):
+        try:
+            result = work(place)
+        except Exception:  # the first process meets the same error and raises it
+            return
+        sender.send(result)
+
+
+def _merged(work: Callable[[int], T], half: int, count: int, receiver: Connection) -> Iterator[T]:
+    delivered: list[T] = []
+    for place in range(half):
+        result = work(place)
+        _drain(receiver, delivered, wait_s=0.0)
+        yield result
+    alive = True
+    for place in range(half, count):
+        if alive and len(delivered) <= place - half:
+            alive = _drain(receiver, delivered, wait_s=_PATIENCE_S)
+        known = place - half < len(delivered)
+        yield delivered[place - half] if known else work(place)
+
+
+def _drain(receiver: Connection, delivered: list[T], wait_s: float) -> bool:
+    """Take what has been sent, waiting for a first piece at most so long; say if any came."""
+    before = len(delivered)
+    try:
+        while receiver.poll(wait_s):
+            delivered.append(receiver.recv())
+            wait_s = 0.0
+    except (EOFError, OSError):
+        # The other process has ended; what it did not send is worked out here.
+        return len(delivered) > before
+    return len(delivered) > before
