@@ -201,7 +201,7 @@ def _work(tokens: Sequence[int | None], findings: list[Finding]) -> dict[str, in
 
 
 def _score(cells: Sequence[float | None], findings: list[Finding]) -> dict[str, Any] | None:
-    """Give the mean grade; a grade may be a part of one, so ``n_correct`` is their sum."""
+    """Give the mean grade; where a grade is a part of one, no number of answers is correct."""
     grades = [grade for grade in cells if grade is not None]
     if not grades:
         return None
@@ -212,12 +212,8 @@ def _score(cells: Sequence[float | None], findings: list[Finding]) -> dict[str, 
     if parts:
         findings.append(_part_grades(parts, len(grades)))
     correct = math.fsum(grades)
-    return {
-        "accuracy": correct / len(grades),
-        "n_graded": len(grades),
-        "n_correct": correct if parts else int(correct),
-        "scorer": "imported",
-    }
+    score = {"accuracy": correct / len(grades), "n_graded": len(grades), "scorer": "imported"}
+    return score if parts else score | {"n_correct": int(correct)}
 
 
 def _unstamped(count: int, rows: int) -> Finding:

@@ -1,0 +1,182 @@
+"""The table of cells: what each combination of levels used, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from joulebench.energy import Energy, total
+from joulebench.report.evidence import MEASURED, Evidence, Reading, by_cell, printed_levels
+from joulebench.stats import (
+    Estimate,
+    fieller_ratio,
+    mean_estimate,
+    quotient,
+    ratio_of_sums,
+    wilson_interval,
+)
+
+QUANTITIES = {
+    "energy_j": "J",
+    "above_idle_j": "J",
+    "per_token_j": "J",
+    "per_correct_j": "J",
+    "duration_s": "s",
+    "power_w": "W",
+    "accuracy": "",
+}
+"""What is estimated for each cell, with its unit."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of levels, measured one way.
+
+    Args:
+        levels: Factor -> level.
+        method: Weakest method among its channels.
+        scope: What its joules cover.
+        runs: Runs behind it.
+        estimates: Name in :data:`QUANTITIES` -> estimate; absent where it was not measured.
+        findings: Rule -> number of its runs that it touches.
+        failed: Runs of these levels that failed.
+    """
+
+    levels: dict[str, str]
+    method: str
+    scope: str
+    runs: int
+    estimates: dict[str, Estimate]
+    findings: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
+
+    @property
+    def label(self) -> str:
+        """The levels in one line."""
+        return " · ".join(self.levels.values()) or "all runs"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the cell as a JSON-ready dict."""
+        return {
+            **{name: getattr(self, name) for name in ("levels", "method", "scope", "runs")},
+            "failed": self.failed,
+            "findings": dict(self.findings),
+            **{name: estimate.to_dict() for name, estimate in self.estimates.items()},
+        }
+
+
+def cells(evidence: Evidence) -> list[Cell]:
+    """Estimate every cell of a study, in the order of its factors' levels."""
+    order = evidence.cell_order
+    failed = Counter(tuple(printed_levels(run).values()) for run in evidence.failed)
+    groups = sorted(by_cell(evidence.readings).items(), key=lambda item: order[item[0][0]])
+    graded = not evidence.random_weights
+    return [_cell(group, failed[levels], graded) for (levels, _), group in groups]
+
+
+def _cell(group: Sequence[Reading], failed: int, graded: bool) -> Cell:
+    first = group[0]
+    estimates = {
+        "energy_j": _mean_energy([each.energy for each in group]),
+        "above_idle_j": _mean_energy([e for each in group if (e := each.above_idle) is not None]),
+        "per_token_j": _per_token(group),
+        "per_correct_j": _per_correct(group) if graded else None,
+        "duration_s": _duration(group),
+        "power_w": _power(group),
+        "accuracy": _accuracy(group) if graded else None,
+    }
+    return Cell(
+        levels=first.levels,
+        method=first.energy.method,
+        scope=first.energy.scope,
+        runs=len(group),
+        estimates={name: found for name, found in estimates.items() if found is not None},
+        findings=rules(group),
+        failed=failed,
+    )
+
+
+def rules(group: Sequence[Reading]) -> Counter[str]:
+    """Count the runs of a group that each rule touches."""
+    return Counter(rule for each in group for rule in {f.rule for f in each.run.findings})
+
+
+def shared_bias(energies: Sequence[Energy]) -> float:
+    """Give the bias of the mean of energies, J: one source errs alike in all of them."""
+    return total(energies).bias / len(energies)
+
+
+def _mean_energy(energies: Sequence[Energy]) -> Estimate | None:
+    if not energies:
+        return None
+    noise = math.sqrt(sum(energy.noise**2 for energy in energies) / len(energies))
+    joules = [energy.joules for energy in energies]
+    return mean_estimate(joules, bias=shared_bias(energies), reading_noise=noise)
+
+
+def _duration(group: Sequence[Reading]) -> Estimate | None:
+    known = [each.duration_s for each in group if each.duration_s is not None]
+    if not known:
+        return None
+    edges = [w.edge_s for each in group for w in each.run.windows if w.name == MEASURED]
+    noise = math.sqrt(2 * sum(edge**2 for edge in edges) / len(known))
+    return mean_estimate(known, reading_noise=noise)
+
+
+def _power(group: Sequence[Reading]) -> Estimate | None:
+    timed = [(each.energy, each.duration_s) for each in group if each.duration_s]
+    return _mean_energy([energy / length for energy, length in timed if length])
+
+
+def _per_token(group: Sequence[Reading]) -> Estimate | None:
+    counted = [(each.energy, each.tokens) for each in group if each.tokens]
+    if not counted:
+        return None
+    energies = [energy for energy, _ in counted]
+    return ratio_of_sums(
+        [energy.joules for energy in energies],
+        [float(tokens or 0) for _, tokens in counted],
+        bias=shared_bias(energies),
+    )
+
+
+def _per_correct(group: Sequence[Reading]) -> Estimate | None:
+    """Divide by the correct answers, or by what the graded ones let expect of all."""
+    scored = [each for each in group if each.run.score and each.run.score["n_graded"]]
+    if not scored:
+        return None
+    if not any(each.partly_graded for each in scored):
+        return _per_counted(scored)
+    accuracy = _accuracy(scored)
+    per_answer = _mean_energy([e.energy / e.requests for e in scored if e.requests])
+    if accuracy is None or per_answer is None or accuracy.value == 0 or not per_answer.bounded:
+        return None
+    return quotient(per_answer, accuracy)
+
+
+def _per_counted(scored: Sequence[Reading]) -> Estimate | None:
+    correct = [_correct(each) for each in scored]
+    if sum(correct) == 0:
+        return None
+    energies = [each.energy for each in scored]
+    return fieller_ratio([e.joules for e in energies], correct, bias=shared_bias(energies))
+
+
+def _correct(each: Reading) -> float:
+    """Give the number of correct answers among the graded; not whole where grades are not."""
+    score = each.run.score or {}
+    return float(score["accuracy"] * score["n_graded"])
+
+
+def _accuracy(group: Sequence[Reading]) -> Estimate | None:
+    """Take the items of one repetition as the independent ones: repeats ask the same again."""
+    scored = [each for each in group if each.run.score and each.run.score["n_graded"]]
+    if not scored:
+        return None
+    graded = sum((each.run.score or {})["n_graded"] for each in scored)
+    share = sum(_correct(each) for each in scored) / graded
+    items = graded / len(scored)
+    return wilson_interval(min(share * items, items), items)

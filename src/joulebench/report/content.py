@@ -1,0 +1,92 @@
+"""Everything a report says, computed once: the page, the tables and the JSON are views of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from joulebench.energy import total
+from joulebench.report.cells import Cell, cells
+from joulebench.report.contrasts import Contrast, contrasts
+from joulebench.report.drawing import Picture
+from joulebench.report.evidence import Evidence
+from joulebench.report.figure_cells import cell_pictures
+from joulebench.report.figure_drift import drift_picture
+from joulebench.report.figure_traces import trace_pictures
+from joulebench.report.findings import FindingRow, finding_rows
+from joulebench.report.headline import Headline, headline
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a report says.
+
+    Args:
+        evidence: The records.
+        cells: Estimates by cell.
+        contrasts: Ratios of levels, the largest first.
+        findings: By rule, the worst first.
+        headline: The one sentence.
+        cell_pictures: Dot plots.
+        trace_pictures: Power over time of chosen runs.
+        drift: Deviation against run order; ``None`` without repeats.
+    """
+
+    evidence: Evidence
+    cells: list[Cell]
+    contrasts: list[Contrast]
+    findings: list[FindingRow]
+    headline: Headline
+    cell_pictures: list[Picture]
+    trace_pictures: list[Picture]
+    drift: Picture | None
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All figures."""
+        drift = [self.drift] if self.drift else []
+        return [*self.cell_pictures, *self.trace_pictures, *drift]
+
+    @property
+    def origins(self) -> list[tuple[str, str]]:
+        """Methods with their scopes, in the order in which they first appear."""
+        return list(dict.fromkeys(each.origin for each in self.evidence.readings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the tables with their estimates as a JSON-ready dict."""
+        return {
+            "study": self.evidence.table.name,
+            "question": self.evidence.study.get("question", ""),
+            "headline": str(self.headline),
+            "runs": {"done": len(self.evidence.runs) - len(self.evidence.failed),
+                     "failed": len(self.evidence.failed)},
+            "cells": [cell.to_dict() for cell in self.cells],
+            "contrasts": [contrast.to_dict() for contrast in self.contrasts],
+            "findings": [row.to_dict() for row in self.findings],
+        }  # fmt: skip
+
+
+def content(evidence: Evidence) -> Content:
+    """Compute a report from the records; only the traces that are drawn are read."""
+    found, ratios = cells(evidence), contrasts(evidence)
+    traces, unreadable = trace_pictures(evidence)
+    origin = "; ".join(
+        f"{method}, {scope}" for method, scope in dict.fromkeys(e.origin for e in evidence.readings)
+    )
+    return Content(
+        evidence=evidence,
+        cells=found,
+        contrasts=ratios,
+        findings=finding_rows(evidence, unreadable),
+        headline=headline(ratios, len(found), len(evidence.readings)),
+        cell_pictures=cell_pictures(found, origin.capitalize()),
+        trace_pictures=traces,
+        drift=drift_picture(evidence),
+    )
+
+
+def total_energy(evidence: Evidence) -> str:
+    """Print the energy of all measured windows, where all of it was measured one way."""
+    if len({each.origin for each in evidence.readings}) != 1:
+        return ""
+    return total([each.energy for each in evidence.readings]).described()

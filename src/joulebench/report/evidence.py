@@ -1,0 +1,188 @@
+"""What a report is made from: a study's records, read once and put in order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from joulebench.energy import Energy
+from joulebench.errors import UsageError
+from joulebench.exclusion import level_text
+from joulebench.record import Run, RunTable
+from joulebench.run_row import MEASURED, duration_s, headline_energy
+
+_ONE_SIGN = ("gain ", "offset ")
+"""Biases whose error has one sign in every window of a channel, so that it cancels."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One run that is done and has an energy, with what the estimates need of it.
+
+    Args:
+        run: The record.
+        levels: Factor -> level, as printed.
+        energy: Of the measured windows, gross.
+        idle: What idling as long would have used, or ``None`` where idle was not measured.
+        duration_s: Length of the measured windows, s.
+    """
+
+    run: Run
+    levels: dict[str, str]
+    energy: Energy
+    idle: Energy | None
+    duration_s: float | None
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Method and scope: only energies that share both may be averaged or compared."""
+        return self.energy.method, self.energy.scope
+
+    @property
+    def requests(self) -> int | None:
+        """Answers given; ``None`` where they were not counted or there were none."""
+        return self.run.work.get("requests") or None
+
+    @property
+    def partly_graded(self) -> bool:
+        """Whether some answers of the run were graded and some were not."""
+        graded = int((self.run.score or {}).get("n_graded", 0))
+        return graded > 0 and graded != self.requests
+
+    @property
+    def tokens(self) -> int | None:
+        """Output tokens; ``None`` where they were not counted or there were none."""
+        return self.run.work.get("tokens_out") or None
+
+    @property
+    def above_idle(self) -> Energy | None:
+        """Energy less what idling as long would have used; their shared biases cancel."""
+        return None if self.idle is None else _difference(self.energy, self.idle)
+
+
+class Evidence:
+    """The records of a study in the form that tables and figures read.
+
+    Args:
+        table: The study.
+
+    Raises:
+        UsageError: The study holds no run yet.
+        EnergyError: The energies of a run cannot be added.
+    """
+
+    def __init__(self, table: RunTable) -> None:
+        if not table.runs:
+            raise UsageError(
+                f"{table.folder} holds no run yet; run it first: joulebench run "
+                f"{table.folder / 'study.yaml'}"
+            )
+        self.table = table
+        self.runs = sorted(table.runs, key=lambda run: run.trial.get("order", 0))
+        self.failed = [run for run in self.runs if run.status != "done"]
+        found = [reading(run) for run in self.runs if run.status == "done"]
+        self.readings = [each for each in found if each is not None]
+
+    @classmethod
+    def of(cls, folder: Path) -> Evidence:
+        """Read a study's folder.
+
+        Raises:
+            UsageError: It is not a study, or holds no run.
+        """
+        return cls(RunTable.load(folder))
+
+    @property
+    def study(self) -> dict[str, Any]:
+        """What was asked."""
+        return self.table.study
+
+    @property
+    def factors(self) -> dict[str, list[str]]:
+        """Factor -> levels that were run, in the order of the study file."""
+        asked = self.study.get("factors") or {}
+        seen: dict[str, list[str]] = {name: [] for name in asked}
+        for run in self.runs:
+            for name, level in printed_levels(run).items():
+                seen.setdefault(name, [])
+                if level not in seen[name]:
+                    seen[name].append(level)
+        return {name: _as_asked(levels, asked.get(name)) for name, levels in seen.items() if levels}
+
+    @property
+    def cell_order(self) -> dict[tuple[str, ...], int]:
+        """Levels of a cell -> its place in tables and figures."""
+        rank = {name: {v: i for i, v in enumerate(vs)} for name, vs in self.factors.items()}
+        cells = {tuple(printed_levels(run).items()) for run in self.runs}
+        ordered = sorted(cells, key=lambda cell: [rank[name][level] for name, level in cell])
+        return {tuple(level for _, level in cell): place for place, cell in enumerate(ordered)}
+
+    @property
+    def origin_words(self) -> str:
+        """``live``, ``imported``, or both."""
+        return " and ".join(sorted({run.origin for run in self.runs}))
+
+    @property
+    def random_weights(self) -> bool:
+        """Whether any engine ran weights that were never trained."""
+        return any((run.facts.get("engine") or {}).get("random_weights") for run in self.runs)
+
+
+def reading(run: Run) -> Reading | None:
+    """Give a run's headline energy with its idle share; ``None`` where it has no energy."""
+    energy = headline_energy(run)
+    if energy is None:
+        return None
+    length = duration_s(run)
+    return Reading(run, printed_levels(run), energy, _idle(run, length), length)
+
+
+def printed_levels(run: Run) -> dict[str, str]:
+    """Give the levels of a run as they are printed."""
+    return {name: level_text(level) for name, level in run.levels.items()}
+
+
+def by_cell(readings: Iterable[Reading]) -> dict[tuple[Any, ...], list[Reading]]:
+    """Group readings by levels, method and scope."""
+    groups: dict[tuple[Any, ...], list[Reading]] = defaultdict(list)
+    for each in readings:
+        groups[(tuple(each.levels.values()), each.origin)].append(each)
+    return dict(groups)
+
+
+def _idle(run: Run, length_s: float | None) -> Energy | None:
+    """Scale the energy of the idle windows to the length of the measured ones."""
+    found, idle_s = None, 0.0
+    for window in ("idle", "idle_after"):
+        energy, stretch_s = headline_energy(run, window), duration_s(run, window)
+        if energy is not None and stretch_s:
+            found, idle_s = (energy if found is None else found + energy), idle_s + stretch_s
+    if found is None or length_s is None:
+        return None
+    return found * (length_s / idle_s)
+
+
+def _difference(energy: Energy, idle: Energy) -> Energy:
+    biases = {
+        source: _bias_left(source, energy.biases.get(source, 0.0), idle.biases.get(source, 0.0))
+        for source in {**energy.biases, **idle.biases}
+    }
+    noise = (energy.noise**2 + idle.noise**2) ** 0.5
+    return Energy(energy.joules - idle.joules, noise, biases, energy.method, energy.scope)
+
+
+def _bias_left(source: str, work: float, idle: float) -> float:
+    if source.startswith(_ONE_SIGN):
+        return abs(work - idle)
+    return float((work**2 + idle**2) ** 0.5)
+
+
+def _as_asked(levels: list[str], asked: Any) -> list[str]:
+    order = [level_text(level) for level in asked] if isinstance(asked, list) else []
+    return sorted(levels, key=lambda level: order.index(level) if level in order else len(order))
+
+
+__all__ = ["MEASURED", "Evidence", "Reading", "by_cell", "printed_levels", "reading"]

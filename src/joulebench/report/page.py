@@ -1,0 +1,143 @@
+"""The page: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import joulebench
+from joulebench.report.asked import design_rows, fact_rows, host_rows, setting_rows
+from joulebench.report.cell_rows import cell_rows, contrast_rows, heads
+from joulebench.report.cells import Cell
+from joulebench.report.content import Content, total_energy
+from joulebench.report.drawing import OTHER_WINDOW, WINDOWS
+from joulebench.report.evidence import Evidence
+from joulebench.report.findings import severity_counts
+from joulebench.report.numbers import count
+from joulebench.report.run_rows import run_rows, run_units
+from joulebench.report.sensors import sensor_rows
+
+METHODS = {
+    "measured": "a sensor read it",
+    "modelled": "the device's own model computed it from its activity",
+    "estimated": "computed here from activity and an assumed power; no sensor read it",
+    "simulated": "made up by a simulated sensor or engine; it says nothing of real hardware",
+}
+"""What each method means, for badges and glossary."""
+
+
+def page(content: Content) -> str:
+    """Write the page as HTML."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("joulebench.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(_context(content))
+
+
+def _context(content: Content) -> dict[str, Any]:
+    evidence = content.evidence
+    return {
+        "c": content,
+        "name": evidence.table.name,
+        "question": evidence.study.get("question", ""),
+        "facts": _facts(content),
+        "origins": content.origins,
+        "random_weights": evidence.random_weights,
+        "imported": "imported" in evidence.origin_words,
+        "factors": list(evidence.factors),
+        "heads": heads(content.cells),
+        "cell_rows": cell_rows(content.cells, content.findings),
+        "notes": _notes(content),
+        "contrasts": contrast_rows(content.contrasts),
+        "design": design_rows(evidence),
+        "settings": setting_rows(evidence),
+        "hosts": {name: host_rows(facts) for name, facts in evidence.table.hosts.items()},
+        "run_facts": fact_rows(evidence),
+        "sensors": sensor_rows(evidence),
+        "runs": run_rows(evidence, content.findings),
+        "run_units": run_units(evidence),
+        "windows": _windows(evidence),
+        "methods": METHODS,
+        "commands": _commands(evidence),
+        "study_text": (evidence.table.folder / "study.yaml").read_text(encoding="utf-8"),
+        "version": joulebench.__version__,
+        "records_until": max((run.started_at for run in evidence.runs), default=""),
+    }
+
+
+def _facts(content: Content) -> list[tuple[str, str]]:
+    """Give the few figures under the headline."""
+    evidence = content.evidence
+    done = len(evidence.runs) - len(evidence.failed)
+    failed = f", {len(evidence.failed)} failed" if evidence.failed else ""
+    facts = [("runs", f"{done} done{failed}"), ("cells", f"{len(content.cells)}")]
+    factors = [f"{name} ({len(levels)})" for name, levels in evidence.factors.items()]
+    if factors:
+        facts.append(("factors (levels)", " × ".join(factors)))
+    energy = total_energy(evidence)
+    if energy:
+        facts.append(("energy of all measured windows", energy))
+    counts = severity_counts(content.findings)
+    words = ", ".join(count(number, severity) for severity, number in counts.items())
+    facts.append(("findings (rules)", words or "none"))
+    return facts
+
+
+def _notes(content: Content) -> list[str]:
+    """Say what a reader of the table of cells must know and what it does not show."""
+    evidence, found = content.evidence, content.cells
+    notes = []
+    if evidence.random_weights:
+        notes.append("The weights are random: answers mean nothing, so accuracy and energy per "
+                     "correct answer are not reported.")  # fmt: skip
+    elif any("accuracy" in c.estimates and "per_correct_j" not in c.estimates for c in found):
+        notes.append("Energy per correct answer is left out where no answer was correct or its "
+                     "interval has no end.")  # fmt: skip
+    if any(reading.partly_graded for reading in evidence.readings):
+        notes.append("Only some answers were graded: energy per correct answer takes the rest to "
+                     "be right as often, and its interval holds that accuracy's.")  # fmt: skip
+    if found and not any("above_idle_j" in cell.estimates for cell in found):
+        notes.append("Idle power was not measured, so energy above idle is not known.")
+    return notes + _few_runs(found)
+
+
+def _few_runs(found: Sequence[Cell]) -> list[str]:
+    """Say what an interval from one or two runs is worth."""
+    single, few = (sum(cell.runs == runs for cell in found) for runs in (1, 2))
+    notes = []
+    if few:
+        notes.append(
+            f"{count(few, 'cell')} of two runs: with one degree of freedom an interval reaches "
+            "12.7 standard errors to each side; a third run would shrink it most."
+        )
+    if single:
+        notes.append(
+            f"{count(single, 'cell')} of one run: its interval holds the reading's own "
+            "uncertainty, not the scatter from run to run."
+        )
+    return notes
+
+
+def _windows(evidence: Evidence) -> list[tuple[str, str]]:
+    names = dict.fromkeys(window.name for each in evidence.readings for window in each.run.windows)
+    shaded: Sequence[str] = [name for name in names if name not in ("prefill", "decode", "request")]
+    return [(name, WINDOWS.get(name, OTHER_WINDOW)) for name in shaded]
+
+
+def _commands(evidence: Evidence) -> list[str]:
+    source = evidence.study.get("source")
+    if "imported" in evidence.origin_words and isinstance(source, dict):
+        first = (
+            f"joulebench import {source.get('kind', 'KIND')} {source.get('path', 'SOURCE')} "
+            f"--out {evidence.table.name}  # and the table or factors that were given"
+        )
+    else:
+        first = f"joulebench run study.yaml --out {evidence.table.name}"
+    return [f"pip install joulebench=={joulebench.__version__}", first,
+            f"joulebench report {evidence.table.name}"]  # fmt: skip

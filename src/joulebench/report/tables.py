@@ -1,0 +1,61 @@
+"""The report's tables as CSV files: SI units, unrounded, one row a thing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from joulebench.record import write_whole
+from joulebench.report.cells import QUANTITIES, Cell
+from joulebench.report.content import Content
+from joulebench.report.contrasts import Contrast
+from joulebench.report.sensors import sensor_rows
+from joulebench.stats import Estimate
+
+
+def write_tables(content: Content, folder: Path) -> list[Path]:
+    """Write cells, contrasts, findings and sensors as CSV into ``folder``."""
+    tables: dict[str, list[dict[str, Any]]] = {
+        "cells": [_cell(cell) for cell in content.cells],
+        "contrasts": [_contrast(contrast) for contrast in content.contrasts],
+        "findings": [row.to_dict() for row in content.findings],
+        "sensors": sensor_rows(content.evidence),
+    }
+    return [_write(folder / f"{name}.csv", rows) for name, rows in tables.items()]
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write rows; a column is there if any row has it, and empty where a row has not."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
+    return path
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    row: dict[str, Any] = {**cell.levels, "runs": cell.runs, "failed": cell.failed,
+                           "method": cell.method, "scope": cell.scope}  # fmt: skip
+    for name in QUANTITIES:
+        if name in cell.estimates:
+            row.update(_columns(name, cell.estimates[name]))
+    row["findings"] = ";".join(sorted(cell.findings))
+    return row
+
+
+def _contrast(contrast: Contrast) -> dict[str, Any]:
+    names = ("factor", "more", "less", "quantity", "holds", "basis", "method", "scope")
+    row = {name: getattr(contrast, name) for name in names}
+    return {**row, **_columns("ratio", contrast.ratio)}
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, Any]:
+    parts = {"": estimate.value, "_low": estimate.low, "_high": estimate.high,
+             "_noise": estimate.noise, "_bias": estimate.bias}  # fmt: skip
+    return {f"{name}{suffix}": figure for suffix, figure in parts.items() if math.isfinite(figure)}

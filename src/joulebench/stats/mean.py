@@ -1,0 +1,106 @@
+"""The mean over repetitions, with noise that repetitions shrink and bias that they do not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from joulebench.stats.estimate import Estimate
+
+Values = Sequence[float] | npt.NDArray[np.float64]
+
+
+def mean_estimate(
+    values: Values, *, bias: float = 0.0, reading_noise: float = 0.0, level: float = 0.95
+) -> Estimate:
+    """Estimate the mean of repeated values that share one systematic error.
+
+    The noise of the mean is ``u_A = s / sqrt(n)`` with ``n - 1`` degrees of freedom; the bias
+    ``u_B`` is taken as known. Combined, ``u = sqrt(u_A^2 + u_B^2)``, and the interval is
+    ``mean +- t(nu) u`` with the Welch-Satterthwaite ``nu = (n - 1) u^4 / u_A^4``
+    (JCGM 100:2008, the GUM, 5.1.2 and G.4.1, equation G.2b), and is never narrower than the
+    noise's own.
+
+    The scatter of repeats contains the noise of each reading. Where a coarse sensor makes the
+    scatter come out smaller than that, ``reading_noise / sqrt(n)`` is the floor of ``u_A``. One
+    value alone has no scatter: its interval is then the reading's own and says nothing of how
+    the thing varies from run to run.
+
+    Args:
+        values: Repetitions, shape (n,).
+        bias: Standard uncertainty that all values share, in their unit.
+        reading_noise: Standard uncertainty of one value from its own measurement.
+        level: Coverage of the interval.
+
+    Raises:
+        ValueError: No values, one that is not finite, or a negative uncertainty.
+    """
+    sample = checked(values)
+    _check_uncertainty(bias, reading_noise)
+    n = len(sample)
+    scatter = float(np.std(sample, ddof=1)) if n > 1 else math.nan
+    noise, dof = _noise_of_mean(n, scatter, reading_noise)
+    value = float(np.mean(sample))
+    half, dof_combined = expanded_uncertainty(noise, dof, bias, level)
+    method = "t interval of the mean" if n > 1 else "single value, reading uncertainty alone"
+    return Estimate(value, value - half, value + half, n, noise, bias, dof_combined, level, method)
+
+
+def expanded_uncertainty(
+    noise: float, dof: float, bias: float, level: float = 0.95
+) -> tuple[float, float]:
+    """Combine noise and bias into the half width of an interval, and its degrees of freedom.
+
+    Args:
+        noise: Standard uncertainty known from ``dof`` degrees of freedom; ``nan`` if unknown.
+        dof: Degrees of freedom of ``noise``; infinite where it is known.
+        bias: Standard uncertainty taken as known.
+        level: Coverage.
+
+    Returns:
+        ``t(nu_eff) sqrt(noise^2 + bias^2)`` and ``nu_eff`` (GUM G.4.1), the half width never less
+        than that of the noise alone: with few repeats a bias raises ``nu_eff`` and lowers ``t`` so
+        far that the formula by itself would say that being less sure narrows the interval
+        (Ballico 2000, Metrologia 37, 61).
+    """
+    from scipy.stats import t as student
+
+    combined = math.hypot(noise, bias)
+    if math.isnan(combined) or combined == 0.0:
+        return combined, dof
+    share = (noise / combined) ** 4
+    dof_combined = dof / share if share > 0 else math.inf
+    quantiles = student.ppf(0.5 + level / 2, [dof_combined, dof])
+    return max(float(quantiles[0]) * combined, float(quantiles[1]) * noise), dof_combined
+
+
+def checked(values: Values) -> npt.NDArray[np.float64]:
+    """Give the values as a float array of shape (n,), n at least 1, all finite.
+
+    Raises:
+        ValueError: They are not.
+    """
+    sample = np.asarray(values, dtype=float)
+    if sample.ndim != 1 or sample.size == 0:
+        raise ValueError(
+            f"need at least one of the values, in one dimension; got shape {sample.shape}"
+        )
+    if not np.isfinite(sample).all():
+        raise ValueError("values must be finite; drop what was not measured before estimating")
+    return sample
+
+
+def _noise_of_mean(n: int, scatter: float, reading_noise: float) -> tuple[float, float]:
+    floor = reading_noise / math.sqrt(n)
+    if n == 1:
+        return (floor if reading_noise > 0 else math.nan), math.inf
+    return max(scatter / math.sqrt(n), floor), n - 1.0
+
+
+def _check_uncertainty(*figures: float) -> None:
+    for figure in figures:
+        if not (math.isfinite(figure) and figure >= 0):
+            raise ValueError(f"a standard uncertainty must be finite and at least 0, not {figure}")

@@ -1,0 +1,204 @@
+"""Ratios: of paired values, of two groups, and of two sums."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from joulebench.stats.estimate import Estimate
+from joulebench.stats.mean import Values, checked, expanded_uncertainty, mean_estimate
+
+Array = npt.NDArray[np.float64]
+
+
+def geometric_mean(values: Values, *, log_bias: float = 0.0, level: float = 0.95) -> Estimate:
+    """Estimate the geometric mean of positive values by a t interval on the log scale.
+
+    Args:
+        values: Positive values, shape (n,).
+        log_bias: Shared standard uncertainty of the logarithm (a relative uncertainty).
+        level: Coverage of the interval.
+
+    Raises:
+        ValueError: No values, or one that is not positive and finite.
+    """
+    logs = mean_estimate(_logs(values), bias=log_bias, level=level)
+    return _from_log(logs, "geometric mean, t interval on the log scale")
+
+
+def paired_ratio(
+    numerator: Values, denominator: Values, *, log_bias: float = 0.0, level: float = 0.95
+) -> Estimate:
+    """Estimate the typical ratio of values measured in pairs (one pair a block).
+
+    The geometric mean of the ratios: whatever a block does to both of its members cancels, and so
+    does a gain error common to both readings.
+
+    Args:
+        numerator: Positive values, shape (n,).
+        denominator: Positive values, shape (n,), in the same order of blocks.
+        log_bias: Standard uncertainty of the log ratio that does not cancel.
+        level: Coverage of the interval.
+
+    Raises:
+        ValueError: Different lengths, no values, or one that is not positive and finite.
+    """
+    above, below = _logs(numerator), _logs(denominator)
+    if above.shape != below.shape:
+        raise ValueError(f"pairs need equal lengths, got {len(above)} and {len(below)}")
+    logs = mean_estimate(above - below, bias=log_bias, level=level)
+    return _from_log(logs, "geometric mean of paired ratios, t interval on the log scale")
+
+
+def log_ratio(
+    numerator: list[Array], denominator: list[Array], *, log_bias: float = 0.0, level: float = 0.95
+) -> Estimate:
+    """Estimate the ratio of two conditions from unpaired values, stratum by stratum.
+
+    The log ratio is the plain mean over strata of the difference of mean logs. Its variance is
+    ``sum s_i^2 / n_i`` over all groups over the number of strata squared, with Welch-Satterthwaite
+    degrees of freedom (Welch 1947, Biometrika 34, 28).
+
+    Args:
+        numerator: One array of positive values a stratum, each with at least two.
+        denominator: The same strata, in the same order.
+        log_bias: Standard uncertainty of the log ratio that does not cancel.
+        level: Coverage of the interval.
+
+    Raises:
+        ValueError: No strata, unequal numbers of strata, a group of fewer than two values, or a
+            value that is not positive and finite.
+    """
+    if not numerator or len(numerator) != len(denominator):
+        raise ValueError("need the same strata, at least one, on both sides of a ratio")
+    above, below = [_logs(g) for g in numerator], [_logs(g) for g in denominator]
+    groups = [*above, *below]
+    if min(map(len, groups)) < 2:
+        raise ValueError("an unpaired ratio needs at least two values in every group")
+    strata = len(above)
+    value = float(np.mean([a.mean() - b.mean() for a, b in zip(above, below, strict=True)]))
+    parts = np.array([g.var(ddof=1) / len(g) for g in groups]) / strata**2
+    dof = _satterthwaite(parts, np.array([len(g) - 1.0 for g in groups]))
+    noise = math.sqrt(float(parts.sum()))
+    half, dof_combined = expanded_uncertainty(noise, dof, log_bias, level)
+    n = sum(map(len, groups))
+    logs = Estimate(value, value - half, value + half, n, noise, log_bias, dof_combined, level)
+    return _from_log(logs, "unpaired ratio of geometric means, Welch interval on the log scale")
+
+
+def ratio_of_sums(
+    numerator: Values, denominator: Values, *, bias: float = 0.0, level: float = 0.95
+) -> Estimate:
+    """Estimate ``R = sum(y) / sum(x)`` over runs, ``x`` counted without error (tokens, items).
+
+    The noise is ``s(y - R x) / (sqrt(n) x)``, ``s`` with ``n - 1`` degrees of freedom and ``x``
+    the mean (the linearised ratio estimator: Cochran 1977, Sampling Techniques, 6.4), combined
+    with the bias as in :func:`~joulebench.stats.mean.mean_estimate`. One run alone has no noise to
+    show: its interval is the bias's, or ``nan`` where none is given.
+
+    Args:
+        numerator: One value a run, shape (n,).
+        denominator: One count a run, shape (n,), with a sum above 0.
+        bias: Standard uncertainty of the mean of ``numerator`` that repetitions do not shrink.
+        level: Coverage of the interval.
+
+    Raises:
+        ValueError: Different lengths, values not finite, or a denominator that sums to 0 or less.
+    """
+    y, x = _ratio_sides(numerator, denominator)
+    value, n, x_mean = float(y.sum() / x.sum()), len(y), float(x.mean())
+    if n == 1:
+        return _single_ratio(value, bias / x_mean, level)
+    noise = float(np.std(y - value * x, ddof=1)) / math.sqrt(n) / x_mean
+    half, dof = expanded_uncertainty(noise, n - 1.0, bias / x_mean, level)
+    return Estimate(value, value - half, value + half, n, noise, bias / x_mean, dof, level,
+                    "ratio of sums, linearised")  # fmt: skip
+
+
+def fieller_ratio(
+    numerator: Values, denominator: Values, *, bias: float = 0.0, level: float = 0.95
+) -> Estimate:
+    """Estimate ``mean(y) / mean(x)`` over runs where ``x`` is as random as ``y`` (correct answers).
+
+    With sample (co)variances ``s``, the noise's interval holds every ``R`` with
+    ``(y - R x)^2 <= t^2 (s_yy - 2 R s_xy + R^2 s_xx) / n``, ``t`` with ``n - 1`` degrees of
+    freedom (Fieller 1954, J. R. Stat. Soc. B 16, 175). The bias ``u_B`` of ``y`` is normal and
+    known: ``z u_B / x`` is added in quadrature to each arm.
+
+    Args:
+        numerator: One value a run, shape (n,).
+        denominator: One value a run, shape (n,), with a sum above 0.
+        bias: Standard uncertainty of the mean of ``numerator`` that repetitions do not shrink.
+        level: Coverage of the interval; unbounded where the denominator is not surely above 0.
+
+    Raises:
+        ValueError: Different lengths, values not finite, or a denominator that sums to 0 or less.
+    """
+    y, x = _ratio_sides(numerator, denominator)
+    value, n, x_mean = float(y.sum() / x.sum()), len(y), float(x.mean())
+    if n == 1:
+        return _single_ratio(value, bias / x_mean, level)
+    low, high = _fieller_ends(y, x, level)
+    bias_half, _ = expanded_uncertainty(0.0, math.inf, bias / x_mean, level)
+    noise = float(np.std(y - value * x, ddof=1)) / math.sqrt(n) / x_mean
+    return Estimate(value, value - math.hypot(value - low, bias_half),
+                    value + math.hypot(high - value, bias_half), n, noise, bias / x_mean, n - 1.0,
+                    level, "ratio of means, Fieller interval")  # fmt: skip
+
+
+def _ratio_sides(numerator: Values, denominator: Values) -> tuple[Array, Array]:
+    y, x = checked(numerator), checked(denominator)
+    if y.shape != x.shape:
+        raise ValueError(f"a ratio of values needs equal lengths, got {len(y)} and {len(x)}")
+    if x.sum() <= 0:
+        raise ValueError("the values of a ratio's denominator must sum to more than 0")
+    return y, x
+
+
+def _single_ratio(value: float, bias: float, level: float) -> Estimate:
+    half = expanded_uncertainty(0.0, math.inf, bias, level)[0] or math.nan
+    return Estimate(value, value - half, value + half, 1, math.nan, bias, level=level,
+                    method="single value, shared bias alone")  # fmt: skip
+
+
+def _fieller_ends(y: Array, x: Array, level: float) -> tuple[float, float]:
+    quantile, _ = expanded_uncertainty(1.0, len(y) - 1.0, 0.0, level)
+    cov = np.cov(np.vstack([y, x]), ddof=1) * quantile**2 / len(y)
+    a = float(x.mean()) ** 2 - float(cov[1, 1])
+    b = float(x.mean() * y.mean()) - float(cov[0, 1])
+    c = float(y.mean()) ** 2 - float(cov[0, 0])
+    if a <= 0:
+        return -math.inf, math.inf
+    # Rounding can push the discriminant of proportional data just below 0.
+    root = math.sqrt(max(0.0, b * b - a * c))
+    value = float(y.sum() / x.sum())
+    return min(value, (b - root) / a), max(value, (b + root) / a)
+
+
+def _satterthwaite(parts: Array, dofs: Array) -> float:
+    spread = float(np.sum(parts**2 / dofs))
+    return float(parts.sum()) ** 2 / spread if spread > 0 else float(dofs.sum())
+
+
+def _logs(values: Values) -> Array:
+    sample = checked(values)
+    if (sample <= 0).any():
+        raise ValueError("a ratio on the log scale needs values above 0")
+    return np.log(sample)
+
+
+def _from_log(logs: Estimate, method: str) -> Estimate:
+    value = math.exp(logs.value)
+    return Estimate(
+        value,
+        math.exp(logs.low),
+        math.exp(logs.high),
+        logs.n,
+        value * logs.noise,
+        value * logs.bias,
+        logs.dof,
+        logs.level,
+        method,
+    )

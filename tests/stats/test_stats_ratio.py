@@ -1,0 +1,160 @@
+"""Ratios: cancellation, known values, coverage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulebench.stats import fieller_ratio, geometric_mean, log_ratio, paired_ratio, ratio_of_sums
+from joulebench.stats.estimate import Estimate
+
+POSITIVE = st.floats(1e-3, 1e6)
+PAIRS = st.lists(st.tuples(POSITIVE, POSITIVE), min_size=2, max_size=12)
+
+
+def test_geometric_mean_known_value() -> None:
+    estimate = geometric_mean([1.0, 10.0, 100.0])
+    assert estimate.value == pytest.approx(10.0)
+    half = 4.302652729911275 * math.log(10) / math.sqrt(3)
+    assert estimate.high == pytest.approx(10.0 * math.exp(half))
+
+
+@given(PAIRS, st.floats(0.1, 10))
+def test_a_shared_gain_cancels_in_a_paired_ratio(
+    pairs: list[tuple[float, float]], gain: float
+) -> None:
+    above, below = zip(*pairs, strict=True)
+    plain = paired_ratio(list(above), list(below))
+    read = paired_ratio([gain * a for a in above], [gain * b for b in below])
+    assert read.value == pytest.approx(plain.value, rel=1e-9)
+    assert read.low == pytest.approx(plain.low, rel=1e-6)
+
+
+@given(PAIRS)
+def test_a_ratio_turned_over_is_the_reciprocal(pairs: list[tuple[float, float]]) -> None:
+    above, below = (list(side) for side in zip(*pairs, strict=True))
+    one, other = paired_ratio(above, below), paired_ratio(below, above)
+    assert one.value == pytest.approx(1 / other.value)
+    assert other.low > 0
+    assert math.log(one.high) == pytest.approx(-math.log(other.low), abs=1e-9)
+
+
+def test_pairing_removes_what_a_block_does_to_both() -> None:
+    blocks = np.array([1.0, 2.0, 4.0, 8.0])
+    jitter = np.array([1.01, 0.99, 1.0, 1.02])
+    paired = paired_ratio(3.0 * blocks * jitter, blocks)
+    loose = log_ratio([3.0 * blocks * jitter], [blocks])
+    assert paired.excludes(1.0)
+    assert paired.half_width < loose.half_width / 10
+
+
+def test_unpaired_ratio_matches_welch() -> None:
+    from scipy.stats import ttest_ind
+
+    a, b = np.array([3.0, 3.5, 2.9, 3.3]), np.array([1.0, 1.4, 1.1])
+    interval = ttest_ind(np.log(a), np.log(b), equal_var=False).confidence_interval()
+    estimate = log_ratio([a], [b])
+    assert estimate.low == pytest.approx(math.exp(interval.low))
+    assert estimate.high == pytest.approx(math.exp(interval.high))
+
+
+def test_log_bias_widens() -> None:
+    tight = paired_ratio([2.0, 2.1, 1.9], [1.0, 1.0, 1.0])
+    wide = paired_ratio([2.0, 2.1, 1.9], [1.0, 1.0, 1.0], log_bias=0.1)
+    assert wide.high > tight.high
+    assert wide.value == tight.value
+
+
+def test_fieller_matches_its_definition() -> None:
+    rng = np.random.default_rng(7)
+    x = rng.uniform(80, 120, 8)
+    y = 3.0 * x + rng.normal(0, 4, 8)
+    estimate = fieller_ratio(y, x)
+    quantile = 2.364624251592784  # Student's t, 7 degrees of freedom, 97.5 %
+    for end in (estimate.low, estimate.high):
+        spread = np.var(y - end * x, ddof=1) / 8
+        assert (y.mean() - end * x.mean()) ** 2 == pytest.approx(quantile**2 * spread, rel=1e-9)
+
+
+def test_ratio_of_sums_of_proportional_values_is_exact() -> None:
+    estimate = ratio_of_sums([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
+    assert estimate.value == 2.0
+    assert estimate.high - estimate.low < 1e-9
+
+
+def test_ratio_of_sums_carries_the_bias_of_its_numerator() -> None:
+    estimate = ratio_of_sums([200.0, 400.0], [100.0, 200.0], bias=30.0)
+    assert estimate.bias == pytest.approx(30.0 / 150.0)
+    assert estimate.half_width == pytest.approx(1.959963984540054 * 0.2, rel=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [ratio_of_sums, fieller_ratio])
+def test_one_run_alone(ratio: Callable[..., Estimate]) -> None:
+    assert math.isnan(ratio([10.0], [5.0]).half_width)
+    assert ratio([10.0], [5.0], bias=1.0).half_width == pytest.approx(0.392, rel=1e-3)
+
+
+def test_fieller_adds_bias_to_each_arm() -> None:
+    plain = fieller_ratio([20.0, 22.0, 21.0], [10.0, 10.0, 11.0])
+    biased = fieller_ratio([20.0, 22.0, 21.0], [10.0, 10.0, 11.0], bias=2.0)
+    extra = 1.959963984540054 * 2.0 / (31 / 3)
+    assert biased.high - biased.value == pytest.approx(math.hypot(plain.high - plain.value, extra))
+
+
+def test_fieller_and_linearised_agree_where_the_denominator_is_certain() -> None:
+    y = [20.0, 22.0, 21.0]
+    one, other = fieller_ratio(y, [10.0] * 3), ratio_of_sums(y, [10.0] * 3)
+    assert (one.low, one.high) == pytest.approx((other.low, other.high))
+
+
+def test_unbounded_where_the_denominator_may_be_zero() -> None:
+    estimate = fieller_ratio([10.0, 11.0], [0.0, 1.0])
+    assert not estimate.bounded
+    assert not estimate.excludes(0.0)
+
+
+@pytest.mark.parametrize(
+    ("above", "below"), [([1.0], [0.0]), ([1.0, 2.0], [1.0]), ([], []), ([math.nan], [1.0])]
+)
+def test_ratio_of_sums_refuses(above: list[float], below: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"denominator|lengths|values"):
+        ratio_of_sums(above, below)
+
+
+def test_log_scale_refuses_what_is_not_positive() -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        geometric_mean([1.0, 0.0])
+    with pytest.raises(ValueError, match="equal lengths"):
+        paired_ratio([1.0], [1.0, 2.0])
+
+
+def test_unpaired_refuses_a_group_of_one() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        log_ratio([np.array([1.0])], [np.array([1.0, 2.0])])
+    with pytest.raises(ValueError, match="strata"):
+        log_ratio([], [])
+
+
+@pytest.mark.parametrize("n", [3, 6])
+def test_intervals_of_ratios_cover(n: int) -> None:
+    rng = np.random.default_rng(20261121)
+    hits = {"paired": 0, "sums": 0, "fieller": 0, "loose": 0}
+    trials = 2500
+    for _ in range(trials):
+        x = np.exp(rng.normal(4, 0.1, n))
+        pair = paired_ratio(2.0 * x * np.exp(rng.normal(0, 0.05, n)), x)
+        y = 2.0 * x + rng.normal(0, 5, n)
+        sums, fieller = ratio_of_sums(y, x), fieller_ratio(y, x)
+        a, b = np.exp(rng.normal(1, 0.1, n)), np.exp(rng.normal(0, 0.2, n))
+        loose = log_ratio([a, a * 2], [b, b * 2])
+        hits["paired"] += pair.low <= 2.0 <= pair.high
+        hits["fieller"] += fieller.low <= 2.0 <= fieller.high
+        hits["sums"] += sums.low <= 2.0 <= sums.high
+        hits["loose"] += log_ratio([a], [b]).low <= math.e <= log_ratio([a], [b]).high
+        assert loose.value == pytest.approx(log_ratio([a], [b]).value)
+    assert all(0.93 <= count / trials <= 0.985 for count in hits.values()), hits
