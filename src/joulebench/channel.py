@@ -7,7 +7,7 @@ loading numpy.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 METHODS = ("measured", "modelled", "estimated", "simulated")
@@ -73,7 +73,7 @@ class Channel:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the channel as a JSON-ready dict."""
-        return asdict(self)
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Channel:
@@ -119,7 +119,7 @@ class Window:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the window as a JSON-ready dict."""
-        return asdict(self)
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Window:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,9 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record: the line of ``runs.jsonl``, the HTTP body and the row in one form."""
-        record = {"format": FORMAT, **asdict(self)}
+        record = {"format": FORMAT} | {part.name: getattr(self, part.name) for part in fields(self)}
+        for plural in ("windows", "channels", "findings"):
+            record[plural] = [item.to_dict() for item in record[plural]]
         if self.score is None:
             del record["score"]
         return record
@@ -92,13 +94,13 @@ class Run:
         Raises:
             UsageError: The format is newer than this version knows, or a part is missing.
         """
-        fields = dict(_upgraded(record))
-        fields.pop("format")
-        fields["windows"] = [Window.from_dict(w) for w in fields.get("windows", [])]
-        fields["channels"] = [Channel.from_dict(c) for c in fields.get("channels", [])]
-        fields["findings"] = [Finding.from_dict(f) for f in fields.get("findings", [])]
+        parts = dict(_upgraded(record))
+        parts.pop("format")
+        parts["windows"] = [Window.from_dict(w) for w in parts.get("windows", [])]
+        parts["channels"] = [Channel.from_dict(c) for c in parts.get("channels", [])]
+        parts["findings"] = [Finding.from_dict(f) for f in parts.get("findings", [])]
         try:
-            return cls(**fields)
+            return cls(**parts)
         except TypeError as error:
             raise UsageError(f"record {record.get('run_id', '?')!r}: {error}") from error
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -134,14 +134,20 @@ def _write_runs(
     findings = Counter(finding.rule for finding in imported.findings)
     # Closed at once on any error: a second process must not write into a draft that is removed.
     with closing(in_two(partial(_write_files, imported, table), imported.count)) as written:
-        for number, run in enumerate(written, start=1):
-            table.append(run)
-            findings.update(finding.rule for finding in run.findings)
-            if run.error is not None:
-                failed[run.run_id] = run.error
-            if progress is not None:
-                progress(number, imported.count, run.run_id)
+        table.extend(_told(written, progress, imported.count))
+    for run in table.runs:
+        findings.update(finding.rule for finding in run.findings)
+        if run.error is not None:
+            failed[run.run_id] = run.error
     return failed, findings
+
+
+def _told(written: Iterable[Run], progress: Progress | None, count: int) -> Iterator[Run]:
+    """Pass runs on and tell of each once it is written."""
+    for number, run in enumerate(written, start=1):
+        yield run
+        if progress is not None:
+            progress(number, count, run.run_id)
 
 
 def _write_files(imported: Imported, table: RunTable, place: int) -> Run:
