@@ -12,9 +12,9 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "joulebench"
 
 VALUES = {
     "channel", "energy", "integral", "power_trace", "counter_trace", "averaging", "finding",
-    "errors", "work", "design", "exclusion", "record", "run_row", "plugins",
+    "errors", "work", "sensor_gains", "design", "exclusion", "record", "run_row", "plugins",
 }  # fmt: skip
-MEASURING = {"meters", "engines", "tasks", "workloads", "testbed", "measure"}
+MEASURING = {"meters", "engines", "tasks", "workloads", "testbed", "measurement"}
 READING = {"importers", "stats", "report"}
 
 MAY_IMPORT = {
@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "tasks": VALUES,
     "workloads": VALUES | {"engines", "tasks"},
     "testbed": VALUES | {"meters", "workloads"},
-    "measure": VALUES | {"meters", "testbed"},
+    "measurement": VALUES | {"meters", "testbed"},
     "importers": VALUES,
     "report": VALUES | READING,
 }

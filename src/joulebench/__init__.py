@@ -1,3 +1,69 @@
-"""Joulebench measures, audits, compares and explains the energy of language models."""
+"""Joulebench measures, audits, compares and explains the energy of language models.
+
+Names are imported when they are first used, so that ``import joulebench`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from joulebench.channel import Channel, Window
+    from joulebench.energy import Energy, Trace, headline_channels
+    from joulebench.errors import EnergyError, Unavailable, UsageError
+    from joulebench.finding import Finding
+    from joulebench.measurement import Measurement, measure
+    from joulebench.record import Run, RunTable, load_traces, save_traces
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Channel",
+    "Energy",
+    "EnergyError",
+    "Finding",
+    "Measurement",
+    "Run",
+    "RunTable",
+    "Trace",
+    "Unavailable",
+    "UsageError",
+    "Window",
+    "headline_channels",
+    "load_traces",
+    "measure",
+    "save_traces",
+]
+
+_HOMES = {
+    "Channel": "channel",
+    "Energy": "energy",
+    "EnergyError": "errors",
+    "Finding": "finding",
+    "Measurement": "measurement",
+    "Run": "record",
+    "RunTable": "record",
+    "Trace": "energy",
+    "Unavailable": "errors",
+    "UsageError": "errors",
+    "Window": "channel",
+    "headline_channels": "energy",
+    "load_traces": "record",
+    "measure": "measurement",
+    "save_traces": "record",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})

@@ -17,6 +17,7 @@ from joulebench.importers.destination import write_study
 from joulebench.importers.energibridge import EnergiBridgeImporter
 from joulebench.importers.energibridge_columns import describe_counters, find_sensors
 from joulebench.record import Run, RunTable, load_traces
+from joulebench.sensor_gains import NVML_GAIN
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_channels_carry_what_is_known(source: Path, synthetic: Synthetic) -> Non
     assert channels["cpu0:package"].wrap_j == WRAP_J
     assert channels["cpu0:package"].resolution == STEP_J
     gpu = channels["gpu0:power"]
-    assert (gpu.gain, gpu.stamp_s, gpu.averaging_s, gpu.scope) == (0.029, 0.5, 0.0, "gpu board")
+    assert (gpu.gain, gpu.stamp_s, gpu.averaging_s, gpu.scope) == (NVML_GAIN, 0.5, 0.0, "gpu board")
 
 
 def test_window_and_doubt_of_whole_seconds(source: Path, synthetic: Synthetic) -> None:

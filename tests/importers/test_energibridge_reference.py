@@ -14,6 +14,7 @@ from joulebench.importers.contract import ImportOptions
 from joulebench.importers.destination import write_study
 from joulebench.importers.energibridge import EnergiBridgeImporter
 from joulebench.record import RunTable
+from joulebench.sensor_gains import NVML_GAIN
 
 LEVELS = {
     "generation": ("2", "3", "3.1", "3.2"),
@@ -88,7 +89,7 @@ def test_uncertainty_is_that_of_whole_seconds(table: RunTable) -> None:
     frame = table.frame()
     relative = frame["energy_noise_j"] / frame["energy_j"]
     assert 0.001 < relative.median() < 0.01
-    gain = 0.029 * frame["gpu_energy_j"]
+    gain = NVML_GAIN * frame["gpu_energy_j"]
     assert (frame["energy_bias_j"] >= gain).all()
     assert (frame["energy_bias_j"] <= 1.05 * gain + 200).all()
 

@@ -17,11 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from joulebench.channel import Channel
+from joulebench.sensor_gains import MODELLED_GAIN, NVML_GAIN, RAPL_GAINS
 
 FloatArray = npt.NDArray[np.float64]
-
-NVML_GAIN = 0.029
-"""NVML's tolerance of 5 % as a uniform distribution: 0.05 / sqrt(3)."""
 
 NVML_LAG_S = 0.5
 """Mean delay of a reading that is the average of the last second."""
@@ -50,7 +48,8 @@ def _counter(quantity: str, scope: str, method: str = "measured") -> _Build:
     def build(match: re.Match[str]) -> tuple[Channel, float]:
         groups = match.groupdict()
         name = f"cpu{groups.get('socket') or 0}:{quantity}{groups.get('core') or ''}"
-        return Channel(name, "J", method=method, scope=scope), 1.0
+        gain = MODELLED_GAIN if method == "modelled" else RAPL_GAINS[scope]
+        return Channel(name, "J", gain=gain, method=method, scope=scope), 1.0
 
     return build
 

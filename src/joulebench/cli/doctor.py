@@ -1,0 +1,161 @@
+"""``joulebench doctor``: which sensors this machine has, and what mends those it lacks."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from joulebench.cli.json_file import JsonFile, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from joulebench.channel import Channel
+    from joulebench.meters.registry import MeterReport
+
+_ON_REQUEST = ("replay", "simulated")
+
+
+def doctor_command(
+    json_file: JsonFile = None,
+) -> None:
+    """List every meter: what it reads here, or what is missing and the line that mends it.
+
+    Example: joulebench doctor --json doctor.json
+    """
+    from joulebench.meters.registry import survey
+
+    reports = survey()
+    if json_file != "-":
+        _print(reports)
+    write_json(json_file, diagnosis(reports))
+
+
+def diagnosis(reports: Sequence[MeterReport]) -> dict[str, Any]:
+    """Give the report as a JSON-ready dict: host, meters, channels that would be summed."""
+    from joulebench.energy import headline_channels
+
+    return {
+        "host": host(),
+        "meters": [report.to_dict() for report in reports],
+        "headline": [channel.name for channel in headline_channels(_used(reports))],
+    }
+
+
+def host() -> dict[str, Any]:
+    """Give what bears on measuring here: system, processor, and whether it is a virtual one."""
+    from joulebench.meters.machine import machine
+
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        **machine().to_dict(),
+    }
+
+
+def _used(reports: Iterable[MeterReport]) -> list[Channel]:
+    """Give the channels that a study with ``meters: auto`` would record."""
+    from joulebench.meters.registry import ESTIMATE, covers_cpu
+
+    sensed = [
+        channel
+        for report in reports
+        if report.kind != ESTIMATE
+        for channel in report.channels
+        if channel.method in ("measured", "modelled")
+    ]
+    if covers_cpu(sensed):
+        return sensed
+    return sensed + [c for report in reports if report.kind == ESTIMATE for c in report.channels]
+
+
+def _print(reports: Sequence[MeterReport]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    _print_host(console)
+    for report in reports:
+        _print_meter(console, report)
+    channels = [c for r in reports if r.kind not in _ON_REQUEST for c in r.channels]
+    if channels:
+        console.print(_table(channels))
+    _print_verdict(console, reports)
+
+
+def _print_host(console: Console) -> None:
+    facts = host()
+    virtual = {True: "virtual machine", False: "no hypervisor seen", None: "unknown if virtual"}
+    console.print(
+        f"[bold]{facts['model']}[/bold], {facts['logical_cpus']} logical processors, "
+        f"{virtual[facts['virtual']]}, {facts['system']}",
+        soft_wrap=True,
+    )
+    console.print()
+
+
+def _print_meter(console: Console, report: MeterReport) -> None:
+    from rich.markup import escape
+
+    mark, says = "[green]reads[/green]  ", ", ".join(c.name for c in report.channels)
+    if report.kind in _ON_REQUEST:
+        mark, says = "[cyan]on request[/cyan]", _on_request(report)
+    elif not report.available:
+        mark, says = "[red]absent[/red] ", report.missing
+    console.print(f"{mark} [bold]{report.kind}[/bold]: {escape(says)}", soft_wrap=True)
+    if not report.available and report.remedy and report.kind not in _ON_REQUEST:
+        console.print(f"         {escape(report.remedy)}", style="bold", soft_wrap=True)
+    for note in report.notes:
+        console.print(f"         {escape(note)}", style="dim", soft_wrap=True)
+
+
+def _on_request(report: MeterReport) -> str:
+    example = "path=trace.parquet" if report.kind == "replay" else "board=a100,watts=250"
+    what = {
+        "replay": "plays a stored trace back",
+        "simulated": "simulates a board of known power",
+    }[report.kind]
+    return f"{what}: joulebench measure --meters {report.kind}:{example} -- CMD"
+
+
+def _table(channels: Sequence[Channel]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading in ("channel", "unit", "covers", "method"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("update", "averages", "gain", "wraps at"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for channel in channels:
+        table.add_row(
+            channel.name,
+            channel.unit,
+            channel.scope,
+            channel.method,
+            _time(channel.period_s),
+            _time(channel.averaging_s),
+            f"±{100 * channel.gain:.2g} %",
+            f"{channel.wrap_j:,.0f} J" if channel.wrap_j else "",
+        )
+    return table
+
+
+def _time(seconds: float) -> str:
+    return f"{1e3 * seconds:.4g} ms" if seconds else ""
+
+
+def _print_verdict(console: Console, reports: Sequence[MeterReport]) -> None:
+    found = diagnosis(reports)["headline"]
+    if not found:
+        console.print("[red]Nothing on this machine can be measured or estimated.[/red]")
+        return
+    console.print(f"By default the energy of a run is the sum of: [bold]{', '.join(found)}[/bold]")
+    methods = {c.name: c.method for c in _used(reports)}
+    if all(methods[name] == "estimated" for name in found):
+        console.print(
+            "[yellow]No sensor of this machine can be read: its energies are estimates, and are "
+            "labelled so.[/yellow]",
+            soft_wrap=True,
+        )

@@ -1,0 +1,191 @@
+"""``joulebench measure -- CMD``: the energy of any command."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from joulebench.cli.json_file import JsonFile, write_json
+from joulebench.errors import EnergyError, UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from joulebench.energy import Energy
+    from joulebench.measurement import Measurement
+    from joulebench.testbed.recording import Recording
+
+
+def measure_command(
+    command: Annotated[
+        list[str], typer.Argument(metavar="CMD...", help="Command to run, with its arguments.")
+    ],
+    meters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--meters",
+            help="Meter to read; may be given again. Options after a colon: "
+            "simulated:board=ada,watts=250. Default: every sensor of this machine.",
+        ),
+    ] = None,
+    interval_s: Annotated[
+        float, typer.Option("--interval", help="Seconds between samples.", min=0.001)
+    ] = 0.1,
+    json_file: JsonFile = None,
+) -> None:
+    """Run a command and print what it cost, with its uncertainty, on standard error.
+
+    Exit status is the command's own. Example: joulebench measure -- python train.py --epochs 1
+    """
+    result, measurement = measure_process(command, meters, interval_s)
+    _print(command, result, measurement)
+    write_json(json_file, result)
+    raise typer.Exit(result["exit_status"])
+
+
+def measure_process(
+    command: Sequence[str], meters: Sequence[str] | None, interval_s: float
+) -> tuple[dict[str, Any], Measurement]:
+    """Run a command with the recorder in its own process.
+
+    Raises:
+        UsageError: There is no such program or meter, or a meter cannot be opened.
+    """
+    from joulebench.meters.registry import parse, resolve
+    from joulebench.testbed.recording import Recording
+
+    if shutil.which(command[0]) is None:
+        raise UsageError(f"measure: there is no program {command[0]!r}; give its full path")
+    specs = resolve([parse(text) for text in meters] if meters else "auto")
+    started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    with tempfile.TemporaryDirectory(prefix="joulebench-") as folder:
+        recording = Recording(specs, Path(folder), interval_s=interval_s)
+        with recording:
+            recording.settle()
+            status, edges = _run(command, recording)
+            recording.settle()
+        measurement = _measurement(recording, edges)
+        facts = recording.facts()
+    result = {
+        "command": list(command),
+        "exit_status": status,
+        "started_at": started_at,
+        **measurement.to_dict(),
+        "meters": [spec.to_dict() for spec in specs],
+        "sensors": [channel.to_dict() for channel in recording.channels],
+        "recorder": facts,
+    }
+    return result, measurement
+
+
+def _run(command: Sequence[str], recording: Recording) -> tuple[int, tuple[float, float]]:
+    """Run the command, passing on what is sent to end this process; give its status and edges."""
+    recording.sample()
+    start_s = time.monotonic()
+    try:
+        process = subprocess.Popen(list(command))
+    except OSError as error:
+        raise UsageError(f"measure: {command[0]!r} cannot be run: {error.strerror}") from error
+    # Ctrl-C reaches the command by itself; SIGTERM does not.
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        signal.SIGTERM: signal.signal(
+            signal.SIGTERM, lambda number, _: process.send_signal(number)
+        ),
+    }
+    try:
+        status = process.wait()
+    finally:
+        stop_s = time.monotonic()
+        recording.sample()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status, (start_s, stop_s)
+
+
+def _measurement(recording: Recording, edges: tuple[float, float]) -> Measurement:
+    from joulebench.channel import Window
+    from joulebench.measurement import Measurement
+
+    return Measurement(Window("measure", *edges), recording.channels, recording.traces())
+
+
+def _print(command: Sequence[str], result: dict[str, Any], measurement: Measurement) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, highlight=False)
+    console.print()
+    console.print(f"[bold]{escape(_headline(measurement))}[/bold]", soft_wrap=True)
+    console.print(
+        f"{escape(' '.join(command))}: {measurement.duration_s:.3f} s, "
+        f"exit status {result['exit_status']}",
+        soft_wrap=True,
+    )
+    console.print(_table(measurement))
+    for line in _remarks(measurement, result["recorder"]):
+        console.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=True)
+
+
+def _headline(measurement: Measurement) -> str:
+    try:
+        energy = measurement.energy
+    except EnergyError as error:
+        return f"no energy: {error}"
+    return f"{energy.described()}, mean {measurement.mean_power_w:.4g} W"
+
+
+def _table(measurement: Measurement) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading in ("channel", "energy (95 %)", "mean W", "method", "covers", "in the sum"):
+        right = heading in ("energy (95 %)", "mean W")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    headline = measurement.headline
+    for name, energy in measurement.channels.items():
+        below = " *" if energy.below_resolution else ""
+        table.add_row(
+            name,
+            f"{energy}{below}",
+            f"{energy.joules / measurement.duration_s:.4g}",
+            energy.method,
+            energy.scope,
+            "yes" if name in headline else "",
+        )
+    for name in measurement.refusals:
+        table.add_row(name, "none", "", "", "", "")
+    return table
+
+
+def _remarks(measurement: Measurement, facts: dict[str, Any]) -> list[str]:
+    """Say what a reader must know of the numbers above."""
+    lines = [f"{name}: {reason}" for name, reason in measurement.refusals.items()]
+    if any(energy.below_resolution for energy in measurement.channels.values()):
+        lines.append(
+            "* below the sensor's resolution: the command was too short for it; repeat it many "
+            "times inside one measurement"
+        )
+    if any(_edges_dominate(energy) for energy in measurement.channels.values()):
+        lines.append(
+            "the doubt is mostly where the command begins and ends between two samples: measure "
+            "for longer, or sample more often, for example --interval 0.02"
+        )
+    lines += [f"{f.severity}: {f.message}. {f.remedy}" for f in measurement.findings]
+    return lines + list(facts.get("notes", []))
+
+
+def _edges_dominate(energy: Energy) -> bool:
+    """Say whether more than 5 % is in doubt, and not for the sensor's gain."""
+    gain_j = sum(bias for source, bias in energy.biases.items() if source.startswith("gain "))
+    return energy.uncertainty > 0.05 * abs(energy.joules) and energy.uncertainty > 2 * gain_j

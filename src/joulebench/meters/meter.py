@@ -1,0 +1,80 @@
+"""What a meter is, and how one is named so that another process can open it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Protocol
+
+from joulebench.channel import Channel
+from joulebench.errors import UsageError
+
+ABSENT = float("nan")
+"""Stands for a reading that did not come; never zero."""
+
+
+class Meter(Protocol):
+    """Reads one source of energy or power; opening it is constructing it.
+
+    Raises:
+        Unavailable: The sensor is not on this machine or not readable.
+    """
+
+    channels: list[Channel]
+
+    def read(self) -> Sequence[float]:
+        """Give one value a channel, in its unit; nan where a channel gave nothing this time."""
+
+    def close(self) -> None:
+        """Let the sensor go."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSpec:
+    """A meter to open: its kind, its options and where its class lives.
+
+    Args:
+        kind: Name under which the meter is registered, for example ``"nvml"``.
+        options: Keyword arguments of the class; JSON values only.
+        target: ``"module:Class"``.
+    """
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    target: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the specification as a JSON-ready dict."""
+        return {"kind": self.kind, "options": dict(self.options), "target": self.target}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> MeterSpec:
+        """Build a specification from :meth:`to_dict`'s form."""
+        return cls(record["kind"], dict(record["options"]), record["target"])
+
+    def open(self) -> Meter:
+        """Open the sensor.
+
+        Raises:
+            Unavailable: The sensor is not on this machine or not readable.
+            UsageError: The target or an option does not exist.
+        """
+        from joulebench.plugins import construct
+
+        meter: Meter = construct(self.load(), f"meter {self.kind!r}", self.options)
+        return meter
+
+    def load(self) -> Any:
+        """Import the meter's class.
+
+        Raises:
+            UsageError: The target cannot be imported.
+        """
+        module, _, name = self.target.partition(":")
+        try:
+            return getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UsageError(
+                f"meter {self.kind!r}: {self.target!r} cannot be imported: {error}"
+            ) from error

@@ -1,0 +1,1 @@
+"""Where trials are run: the recorder, the protocol, and this machine."""
