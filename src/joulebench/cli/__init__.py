@@ -1,0 +1,130 @@
+"""The ``joulebench`` command: one file a verb, imported when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from joulebench import __version__
+from joulebench.errors import EnergyError, UsageError
+
+VERBS = {
+    "doctor": "doctor:doctor_command",
+    "measure": "measure:measure_command",
+    "plan": "plan:plan_command",
+    "run": "run:run_command",
+    "status": "status:status_command",
+    "import": "import_:import_command",
+    "report": "report:report_command",
+}
+"""Each verb's file and function."""
+
+_WORDS_OF_ANOTHER = {"measure"}
+"""Verbs whose first word begins a command of the user's, whose options are not ours."""
+
+_USAGE_STATUS = 2
+_STOPPED_STATUS = 130
+
+# The command-line parser's own errors; typer shows no public name for their class.
+_ParserError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+
+class VerbGroup(TyperGroup):
+    """Finds a verb in its own file."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Name the verbs in the order in which they are used."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Import a verb; ``None`` where there is no such verb."""
+        return verb(cmd_name) if cmd_name in VERBS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the verb that the first word names.
+
+        Raises:
+            UsageError: There is none; names the nearest.
+        """
+        from joulebench.errors import unknown
+
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise unknown("verb", args[0], VERBS)
+        return super().resolve_command(ctx, args)
+
+
+def verb(name: str) -> Any:
+    """Build the command of a verb from the function in its file."""
+    module, _, function = VERBS[name].partition(":")
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    settings = {"allow_interspersed_args": False} if name in _WORDS_OF_ANOTHER else {}
+    found = getattr(import_module(f"joulebench.cli.{module}"), function)
+    single.command(name, context_settings=settings)(found)
+    return typer.main.get_command(single)
+
+
+app = typer.Typer(
+    name="joulebench",
+    cls=VerbGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"joulebench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def joulebench(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Measure the energy of language models, every joule with its uncertainty.
+
+    Example: joulebench run demo
+    """
+
+
+def invoke(words: Sequence[str]) -> int:
+    """Do what the words of a command line say; gives the exit status."""
+    try:
+        status = typer.main.get_command(app).main(
+            list(words), prog_name="joulebench", standalone_mode=False
+        )
+    except (UsageError, EnergyError) as error:
+        return _refuse(" ".join(str(error).split()))
+    except _ParserError as error:
+        if not words:
+            invoke(["--help"])
+            return _USAGE_STATUS
+        return _refuse(_parser_message(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return _STOPPED_STATUS
+    return status if isinstance(status, int) else 0
+
+
+def main() -> None:
+    """Entry point of the ``joulebench`` script."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def _parser_message(error: Any) -> str:
+    message = " ".join(str(error.format_message()).split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "joulebench"
+    return f"{message}; see {path} --help"
+
+
+def _refuse(message: str) -> int:
+    sys.stderr.write(f"joulebench: {message}\n")
+    return _USAGE_STATUS

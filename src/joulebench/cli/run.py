@@ -1,0 +1,99 @@
+"""``joulebench run``: run a study, or go on with it, up to its report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from joulebench.cli.json_file import JsonFile, write_json
+from joulebench.cli.study_options import (
+    Data,
+    Items,
+    Out,
+    Repetitions,
+    Study,
+    folder_of,
+    overrides,
+)
+
+if TYPE_CHECKING:
+    from joulebench.study import Outcome, Stopped
+
+
+def run_command(
+    study: Study,
+    out: Out = None,
+    data: Data = None,
+    items: Items = None,
+    repetitions: Repetitions = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Leave the report out.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Run a study's trials and write its table and report; running it again goes on with it.
+
+    Example: joulebench run demo --out runs/first-try
+    """
+    from joulebench.cli.progress import listener_for
+    from joulebench.study import Stopped, load, run
+
+    asked = load(study, overrides(data, items, repetitions))
+    stream = sys.stderr if json_file == "-" else sys.stdout
+    try:
+        with listener_for(stream) as listener:
+            outcome = run(asked, folder_of(study, out), listener=listener, report=not no_report)
+    except Stopped as stopped:
+        typer.echo(_stopped(stopped), err=True)
+        raise typer.Exit(130) from stopped
+    write_json(json_file, _result(outcome))
+    if json_file != "-":
+        _print(outcome)
+    if outcome.failed or outcome.report_error:
+        raise typer.Exit(1)
+
+
+def _stopped(stopped: Stopped) -> str:
+    folder = stopped.table.folder
+    return (
+        f"joulebench: stopped; {stopped} and stay in {folder}; go on with: "
+        f"joulebench run {shlex.quote(str(folder))}"
+    )
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    from joulebench.cli.status import status
+
+    state = status(outcome.table) | {"ran": outcome.ran}
+    if outcome.report is not None:
+        state["report"] = str(outcome.report)
+    if outcome.report_error:
+        state["report_error"] = outcome.report_error
+    return state
+
+
+def _print(outcome: Outcome) -> None:
+    from joulebench.cli.summary import print_cells
+
+    print_cells(outcome.table)
+    folder = outcome.table.folder
+    typer.echo(f"Table:  {folder / 'run_table.csv'}")
+    if outcome.report is not None:
+        typer.echo(f"Report: {_shown(outcome.report)}")
+    if outcome.report_error:
+        typer.echo(
+            f"joulebench: the report was not written ({outcome.report_error}); all records are "
+            f"kept; try again with: joulebench report {shlex.quote(str(folder))}",
+            err=True,
+        )
+    for run_id in outcome.failed:
+        typer.echo(f"Failed twice: {run_id}; see {folder / 'logs' / f'{run_id}.txt'}", err=True)
+
+
+def _shown(report: Path) -> str:
+    try:
+        return str(report.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(report)

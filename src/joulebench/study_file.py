@@ -1,0 +1,203 @@
+"""The form of a study file: its keys, what each may hold, and one line for each mistake."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from joulebench.exclusion import Level
+
+SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Strict(BaseModel):
+    """A mapping whose keys are all known and whose values are not converted."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+
+class Order(Strict):
+    """In which order the trials are run."""
+
+    kind: Literal["blocks", "shuffle", "sequential"] = "blocks"
+    """blocks: random within each repetition; shuffle: random over all; sequential: as listed."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the order; from the study's name where it is not given."""
+
+
+class ByFactors(Strict):
+    """A value for each combination of levels."""
+
+    by: list[str] = Field(min_length=1)
+    """Names of factors."""
+    of: dict[str, str] = Field(min_length=1)
+    """Levels joined by '/', and the model that they mean."""
+
+
+def _form(value: object) -> str:
+    return "by factors" if isinstance(value, Mapping | ByFactors) else "name"
+
+
+Model = Annotated[
+    Annotated[str, Tag("name")] | Annotated[ByFactors, Tag("by factors")], Discriminator(_form)
+]
+
+
+class Engine(BaseModel):
+    """What generates; options beyond the kind are those of the engine."""
+
+    model_config = ConfigDict(
+        extra="allow", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+    kind: str = "transformers"
+    """Name of an installed engine: transformers, echo."""
+
+
+class Tasks(Strict):
+    """Where the items come from and how they are put."""
+
+    data: str = "demo"
+    """demo (items in the package), hub (Hugging Face hub), or a folder of TASK.jsonl files."""
+    items: int = Field(default=80, ge=1)
+    """Items of each task."""
+    prompt: str = "short"
+    """short: the label alone; explain: the label and why."""
+
+
+class LoadFile(Strict):
+    """How requests arrive."""
+
+    kind: Literal["sequential", "batch"] = "sequential"
+    """sequential: one after another; batch: batch_size together."""
+    batch_size: int = Field(default=1, ge=1)
+    """Requests generated together."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> LoadFile:
+        if self.kind == "sequential" and self.batch_size > 1:
+            raise ValueError("batch_size above 1 needs kind: batch")
+        return self
+
+
+class SamplingFile(Strict):
+    """How tokens are drawn."""
+
+    max_tokens: int = Field(default=64, ge=1)
+    """Most output tokens of a response."""
+    min_tokens: int = Field(default=0, ge=0)
+    """Fewest; equal to max_tokens where the length must be fixed."""
+    temperature: float = Field(default=0.0, ge=0.0)
+    """0 is greedy."""
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Nucleus."""
+    seed: int = Field(default=0, ge=0)
+    """Each repetition's seed is derived from it; from order.seed where it is not given."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> SamplingFile:
+        if self.min_tokens > self.max_tokens:
+            raise ValueError(f"min_tokens {self.min_tokens} is above max_tokens {self.max_tokens}")
+        return self
+
+
+class Cooldown(Strict):
+    """What is waited for between trials."""
+
+    fixed_s: float = Field(default=0.0, ge=0.0)
+    """Seconds."""
+
+
+class Protocol(Strict):
+    """What happens around the measured work of each trial."""
+
+    idle_s: float = Field(default=10.0, gt=0.0)
+    """Idle time measured before the model is loaded, s."""
+    idle_after_s: float = Field(default=2.0, gt=0.0)
+    """Idle time measured after the work, s."""
+    warmup_prompts: int = Field(default=2, ge=0)
+    """Prompts generated before the measured ones."""
+    cooldown: Cooldown = Cooldown()
+    """Between trials."""
+    interval_s: float = Field(default=0.1, gt=0.0, le=10.0)
+    """Between two readings of the sensors, s."""
+    timeout_s: float | None = Field(default=None, gt=0.0)
+    """Longest time of one trial, s; it is then stopped and recorded as failed."""
+    process: Literal["fork server", "fresh"] = "fork server"
+    """fork server: from a process that has only imported the libraries; fresh: from nothing."""
+
+
+class StudyFile(Strict):
+    """A study: the question, and everything that its answer depends on."""
+
+    study: str
+    """Name; also of its folder."""
+    question: str = ""
+    """What the study is to answer."""
+    factors: dict[str, list[Level]] = {}
+    """What is varied, with its levels."""
+    exclude: list[str] = []
+    """Conditions on levels; where one holds the cell is not run."""
+    repetitions: int = Field(default=1, ge=1)
+    """How often each cell is run."""
+    order: Order = Order()
+    """Order of the trials."""
+    workload: Literal["generate", "command"] = "generate"
+    """What a trial executes."""
+    command: list[str] = []
+    """For workload command: the words of the command; {factor} stands for its level."""
+    model: Model | None = None
+    """Name, path, or a table by factors; not needed where a factor is called model."""
+    task: str | None = None
+    """Not needed where a factor is called task."""
+    engine: Engine = Engine()
+    """What generates."""
+    tasks: Tasks = Tasks()
+    """Where the items come from."""
+    load: LoadFile = LoadFile()
+    """How requests arrive."""
+    sampling: SamplingFile = SamplingFile()
+    """How tokens are drawn."""
+    protocol: Protocol = Protocol()
+    """What happens around the measured work."""
+    meters: Literal["auto"] | list[str | dict[str, dict[str, Any] | None]] = "auto"
+    """auto: all sensors of this machine; or a list of names, or of {name: {option: value}}."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seeds(cls, raw: object) -> object:
+        """Write the seeds that were not given, so that the resolved file holds them."""
+        if not isinstance(raw, dict):
+            return raw
+        order, sampling = raw.get("order", {}), raw.get("sampling", {})
+        if not (isinstance(order, dict) and isinstance(sampling, dict)):
+            return raw
+        order = {"seed": seed_of(str(raw.get("study", ""))), **order}
+        return {**raw, "order": order, "sampling": {"seed": order["seed"], **sampling}}
+
+    @model_validator(mode="after")
+    def _named(self) -> StudyFile:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}", self.study):
+            raise ValueError(
+                f"study {self.study!r} is also a folder's name: letters, digits, '.', '_', '-' only"
+            )
+        if bool(self.command) != (self.workload == "command"):
+            raise ValueError("workload: command and command: [...] need each other")
+        return self
+
+
+def seed_of(*parts: object) -> int:
+    """Derive a 31-bit seed from anything printable, the same on every machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of a study file, for editors."""
+    return {"$schema": SCHEMA_URL, **StudyFile.model_json_schema()}

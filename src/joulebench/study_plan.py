@@ -1,0 +1,175 @@
+"""Turns a study into trial plans: each factor's level put where it takes effect."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from typing import Any
+
+from joulebench.design import Design, Trial
+from joulebench.errors import UsageError, unknown
+from joulebench.exclusion import Level, Levels, level_text
+from joulebench.study_file import ByFactors, StudyFile, seed_of
+from joulebench.study_read import dump, parse
+
+_SETTINGS = {
+    "engine": "engine.kind",
+    "batch_size": "load.batch_size",
+    "max_tokens": "sampling.max_tokens",
+    "min_tokens": "sampling.min_tokens",
+    "temperature": "sampling.temperature",
+    "top_p": "sampling.top_p",
+    "prompt": "tasks.prompt",
+    "items": "tasks.items",
+    "threads": "engine.threads",
+    "dtype": "engine.dtype",
+    "device": "engine.device",
+    "max_model_len": "engine.max_model_len",
+}
+"""Factors named after a setting set it."""
+
+_PARTS = ("workload", "engine", "tasks", "load", "sampling", "protocol", "meters")
+
+
+def design_of(study: StudyFile) -> Design:
+    """Give the design of a study.
+
+    Raises:
+        UsageError: Bad factors or exclusions, or an exclusion that excludes nothing.
+    """
+    design = Design.of(
+        study.factors, study.exclude, study.repetitions, study.order.kind, study.order.seed
+    )
+    if design.idle_exclusions:
+        raise UsageError(
+            f"exclude {design.idle_exclusions[0]!r}: excludes no cell; check its levels against "
+            + "; ".join(f"{name}: {_listed(levels)}" for name, levels in study.factors.items())
+        )
+    return design
+
+
+def plan(study: StudyFile) -> list[dict[str, Any]]:
+    """Give the plan of every trial, in the order in which they are run.
+
+    Args:
+        study: A checked study file.
+
+    Returns:
+        JSON-ready dicts: run_id, study, trial, and the settings of the trial's workload, engine,
+        tasks, load, sampling (its seed differing by repetition), protocol and meters.
+
+    Raises:
+        UsageError: A factor that changes nothing, or a cell without a model or a task.
+    """
+    design = design_of(study)
+    _refuse_idle_factors(study)
+    return [_trial_plan(study, trial) for trial in design]
+
+
+def _trial_plan(study: StudyFile, trial: Trial) -> dict[str, Any]:
+    resolved = dump(_with_levels(study, trial.levels))
+    plan: dict[str, Any] = {
+        "run_id": trial.run_id,
+        "study": study.study,
+        "trial": {key: v for key, v in trial.to_dict().items() if key != "run_id"},
+        **{part: resolved[part] for part in _PARTS},
+    }
+    # The same seed for every cell of a repetition: cells then differ by their levels alone.
+    plan["sampling"]["seed"] = seed_of(study.sampling.seed, trial.repetition)
+    if study.workload == "command":
+        return {**plan, "command": [_filled(word, trial.levels) for word in study.command]}
+    return {**plan, "model": model_of(study, trial.levels), "task": _task_of(study, trial.levels)}
+
+
+def _with_levels(study: StudyFile, levels: Levels) -> StudyFile:
+    """Put the levels of factors that are settings in their places, and check the result."""
+    raw = dump(study)
+    for name, level in levels.items():
+        if name in _SETTINGS and not _elsewhere(study, name):
+            part, _, key = _SETTINGS[name].partition(".")
+            raw[part][key] = level
+    return parse(raw, f"study {study.study!r}, cell {_shown(levels)}")
+
+
+def model_of(study: StudyFile, levels: Levels) -> str:
+    """Give the model of a cell.
+
+    Raises:
+        UsageError: The cell has none.
+    """
+    if isinstance(study.model, ByFactors):
+        key = "/".join(level_text(levels[name]) for name in study.model.by)
+        if key not in study.model.of:
+            raise UsageError(
+                f"model.of has no line for {key!r}, which the design runs; add it, or leave the "
+                f"cell {_shown(levels)} out with exclude"
+            )
+        return study.model.of[key]
+    if "model" in levels:
+        return level_text(levels["model"])
+    if study.model is None:
+        raise UsageError("key 'model' is missing: name a model, or vary it as a factor 'model'")
+    return study.model
+
+
+def _task_of(study: StudyFile, levels: Levels) -> str:
+    if "task" in levels:
+        return level_text(levels["task"]).lower()
+    if study.task is None:
+        raise UsageError("key 'task' is missing: name a task, or vary it as a factor 'task'")
+    return study.task.lower()
+
+
+def _refuse_idle_factors(study: StudyFile) -> None:
+    if isinstance(study.model, ByFactors):
+        for name in study.model.by:
+            if name not in study.factors:
+                raise unknown("model.by: factor", name, study.factors)
+    elif study.model is not None and "model" in study.factors:
+        raise UsageError("model is given twice, as a key and as a factor; remove one of them")
+    if study.task is not None and "task" in study.factors:
+        raise UsageError("task is given twice, as a key and as a factor; remove one of them")
+    for name in study.factors:
+        if not _takes_effect(study, name):
+            raise UsageError(
+                f"factor {name!r} changes nothing: name it in model.by, or call it model, task, "
+                f"{', '.join(_SETTINGS)}"
+            )
+
+
+def _takes_effect(study: StudyFile, name: str) -> bool:
+    if _elsewhere(study, name):
+        return True
+    return study.workload == "generate" and (name in ("model", "task") or name in _SETTINGS)
+
+
+def _elsewhere(study: StudyFile, name: str) -> bool:
+    """Say whether a factor takes effect in the model's table or in the command."""
+    by = study.model.by if isinstance(study.model, ByFactors) else []
+    return name in by or name in _places(study.command)
+
+
+def _places(words: list[str]) -> set[str]:
+    try:
+        parsed = [field for word in words for _, field, _, _ in string.Formatter().parse(word)]
+    except ValueError as error:
+        raise UsageError(
+            f"command: {error}; {{factor}} stands for a level, {{{{ and }}}} for braces"
+        ) from error
+    return {field for field in parsed if field is not None}
+
+
+def _filled(word: str, levels: Levels) -> str:
+    texts = {name: level_text(level) for name, level in levels.items()}
+    for field in _places([word]):
+        if field not in texts:
+            raise unknown("command: factor", field, texts)
+    return word.format_map(texts)
+
+
+def _shown(levels: Mapping[str, Level]) -> str:
+    return ", ".join(f"{name} {level_text(level)}" for name, level in levels.items()) or "(only)"
+
+
+def _listed(levels: list[Level]) -> str:
+    return ", ".join(level_text(level) for level in levels)

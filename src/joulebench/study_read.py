@@ -1,0 +1,194 @@
+"""Reads study files: presets by name, files by path, each mistake in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from joulebench.errors import UsageError, unknown
+from joulebench.study_file import StudyFile
+
+_LATER = {
+    "analysis": "this version analyses every study in one way; remove the key",
+    "testbeds": "this version runs trials on this machine only; remove the key",
+    "tasks.score": "this version scores by the label in the answer only; remove the key",
+}
+"""Keys of later versions: refused with what to do instead of a guess at a misspelling."""
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """Refuses a key that is given twice, which YAML would let the last one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
+            if key_node.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {key_node.value!r} is given twice",
+                    problem_mark=key_node.start_mark,
+                )
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+def presets() -> list[str]:
+    """Give the names of the studies that come with the package."""
+    folder = resources.files("joulebench") / "studies"
+    names = [entry.name for entry in folder.iterdir()]
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+
+def read_yaml(text: str, where: str) -> dict[str, Any]:
+    """Read a mapping from YAML.
+
+    Raises:
+        UsageError: Not YAML, not a mapping, or a key given twice.
+    """
+    try:
+        content = yaml.load(text, Loader=_OnceLoader)  # noqa: S506  (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f" line {mark.line + 1}:" if mark else ""
+        raise UsageError(f"{where}:{line} {error.problem}; mend the YAML") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{where}: must hold keys and values, as in 'study: my-study'")
+    return content
+
+
+def parse(raw: Mapping[str, Any], where: str) -> StudyFile:
+    """Check a study file's content.
+
+    Raises:
+        UsageError: The first mistake: file, key, and what is allowed there.
+    """
+    try:
+        return StudyFile.model_validate(dict(raw))
+    except ValidationError as error:
+        raise UsageError(f"{where}: {_first_mistake(error)}") from error
+
+
+def load(source: str, overrides: Mapping[str, Any] | None = None) -> StudyFile:
+    """Read a preset by name, a study file, or the study file of a study's folder.
+
+    Args:
+        source: ``"demo"``, ``"my-study.yaml"`` or ``"runs/demo"``.
+        overrides: Values by dotted key that replace those of the file: ``{"tasks.items": 4}``.
+
+    Raises:
+        UsageError: No such study, or a mistake in it.
+    """
+    text, where, folder = _find(source)
+    raw = read_yaml(text, where)
+    _place_paths(raw, folder)
+    for key, value in (overrides or {}).items():
+        _put(raw, key.split("."), value, where)
+    return parse(raw, where)
+
+
+def dump(study: StudyFile) -> dict[str, Any]:
+    """Give the resolved study: every key, JSON-ready."""
+    return study.model_dump(mode="json", exclude_none=True)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
+    """Name the keys whose values differ, each with both values."""
+    found: list[str] = []
+    for key in [*old, *(key for key in new if key not in old)]:
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += differences(a, b, f"{at}{key}.")
+        elif a != b:
+            found.append(f"{at}{key} is {a!r} there and {b!r} now")
+    return found
+
+
+def _find(source: str) -> tuple[str, str, Path]:
+    path = Path(source)
+    if path.is_dir() and (path / "study.yaml").is_file():
+        path /= "study.yaml"
+    if path.is_file():
+        try:
+            return path.read_text("utf-8"), str(path), path.parent
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: cannot be read: {error}") from error
+    if source in presets():
+        preset = resources.files("joulebench") / "studies" / f"{source}.yaml"
+        return preset.read_text("utf-8"), f"preset {source}", Path()
+    if path.suffix in (".yaml", ".yml") or "/" in source:
+        raise UsageError(f"{source}: no such study file or study folder; check the path")
+    raise unknown("study (neither a file nor a preset)", source, presets())
+
+
+def _place_paths(raw: dict[str, Any], folder: Path) -> None:
+    """Make paths absolute that the file gives relative to itself."""
+    tasks = raw.get("tasks")
+    if not isinstance(tasks, dict):
+        return
+    data = tasks.get("data")
+    if isinstance(data, str) and data not in ("demo", "hub"):
+        tasks["data"] = str((folder / Path(data).expanduser()).resolve())
+
+
+def _put(raw: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
+    inner = raw
+    for key in keys[:-1]:
+        inner = inner.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"{where}: {key}: must hold keys and values")
+    inner[keys[-1]] = value
+
+
+def _first_mistake(error: ValidationError) -> str:
+    # The unknown key first: a misspelling also makes the right key look absent.
+    details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
+    detail = details[0]
+    loc = [str(part) for part in detail["loc"] if part not in ("name", "by factors")]
+    if detail["type"] == "extra_forbidden":
+        return _unknown_key(loc)
+    key = ".".join(loc)
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "missing":
+        return f"{key}: is missing; the file needs it"
+    given = detail["input"]
+    shown = "" if isinstance(given, dict | BaseModel) or not loc else f", not {given!r}"
+    return f"{key}: {_lower(message)}{shown}" if key else message
+
+
+def _lower(message: str) -> str:
+    return message.replace("Input should be", "must be")
+
+
+def _unknown_key(loc: list[str]) -> str:
+    key = ".".join(loc)
+    if key in _LATER:
+        return f"{key}: {_LATER[key]}"
+    known = list(_model_at(loc[:-1]).model_fields)
+    inside = f"{'.'.join(loc[:-1])}: " if loc[:-1] else ""
+    return str(unknown(f"{inside}key", loc[-1], known))
+
+
+def _model_at(loc: list[str]) -> type[BaseModel]:
+    """Give the model of the mapping at a key path."""
+    model: type[BaseModel] = StudyFile
+    for key in loc:
+        annotation = model.model_fields[key].annotation
+        model = next(part for part in _parts(annotation) if _is_model(part))
+    return model
+
+
+def _parts(annotation: Any) -> list[Any]:
+    inner = [part for argument in get_args(annotation) for part in _parts(argument)]
+    return [annotation, *inner]
+
+
+def _is_model(part: Any) -> bool:
+    return isinstance(part, type) and issubclass(part, BaseModel)

@@ -1,0 +1,217 @@
+"""Study files: what is read, what is refused, and what is planned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from joulebench.errors import UsageError
+from joulebench.study_file import json_schema, seed_of
+from joulebench.study_plan import plan
+from joulebench.study_read import differences, dump, load, parse, presets
+
+ECHO: dict[str, Any] = {
+    "study": "echo",
+    "factors": {"model": ["small", "large"], "task": ["BoolQ", "copa"]},
+    "repetitions": 2,
+    "engine": {"kind": "echo", "token_s": 0.001},
+    "tasks": {"items": 2},
+}
+
+
+def planned(**changes: Any) -> list[dict[str, Any]]:
+    return plan(parse({**ECHO, **changes}, "s.yaml"))
+
+
+def refusal(**changes: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        planned(**changes)
+    return str(caught.value)
+
+
+def test_presets_are_read_and_planned() -> None:
+    assert "demo" in presets()
+    for name in presets():
+        assert len(plan(load(name))) > 0
+
+
+def test_the_demo_is_eighteen_trials() -> None:
+    plans = plan(load("demo"))
+    assert len(plans) == 18
+    assert {trial["model"] for trial in plans} == {"tiny_a", "tiny_b"}
+    assert {trial["task"] for trial in plans} == {"boolq", "copa", "rte"}
+
+
+def test_a_plan_holds_what_a_trial_needs() -> None:
+    first = planned()[0]
+    assert first["study"] == "echo"
+    assert first["trial"].keys() == {"order", "block", "repetition", "levels"}
+    assert first["engine"] == {"kind": "echo", "token_s": 0.001}
+    assert first["tasks"] == {"data": "demo", "items": 2, "prompt": "short"}
+    json.dumps(first, allow_nan=False)
+
+
+def test_tasks_are_matched_without_regard_to_case() -> None:
+    assert {trial["task"] for trial in planned()} == {"boolq", "copa"}
+
+
+def test_the_sampling_seed_differs_by_repetition_alone() -> None:
+    seeds = {(t["trial"]["repetition"], t["sampling"]["seed"]) for t in planned()}
+    assert len(seeds) == 2
+    assert len({seed for _, seed in seeds}) == 2
+    again = {(t["trial"]["repetition"], t["sampling"]["seed"]) for t in planned()}
+    assert seeds == again
+
+
+def test_seeds_do_not_change_between_versions() -> None:
+    assert seed_of("demo") == 357279926
+    assert 0 <= seed_of("x", 3) < 2**31
+
+
+def test_a_factor_named_after_a_setting_sets_it() -> None:
+    factors = {"model": ["a"], "task": ["boolq"], "batch_size": [1, 4], "max_tokens": [8, 16]}
+    plans = planned(factors=factors, load={"kind": "batch"})
+    assert {t["load"]["batch_size"] for t in plans} == {1, 4}
+    assert {t["sampling"]["max_tokens"] for t in plans} == {8, 16}
+
+
+def test_a_level_is_checked_like_the_setting() -> None:
+    factors = {"model": ["a"], "task": ["boolq"], "batch_size": [1, 4]}
+    assert "batch_size above 1 needs kind: batch" in refusal(factors=factors)
+
+
+def test_the_model_may_depend_on_factors() -> None:
+    plans = planned(
+        factors={"generation": ["2", 3.1], "task": ["boolq"]},
+        model={"by": ["generation"], "of": {"2": "old", "3.1": "new"}},
+    )
+    pairs = {(t["trial"]["levels"]["generation"], t["model"]) for t in plans}
+    assert pairs == {("2", "old"), (3.1, "new")}
+
+
+def test_a_cell_without_a_model_is_refused() -> None:
+    said = refusal(
+        factors={"generation": ["2", "3"], "task": ["boolq"]},
+        model={"by": ["generation"], "of": {"2": "old"}},
+    )
+    assert "model.of has no line for '3'" in said
+
+
+def test_a_command_takes_levels() -> None:
+    plans = plan(
+        parse(
+            {
+                "study": "c",
+                "factors": {"n": [1, 2]},
+                "workload": "command",
+                "command": ["sleep", "0.{n}"],
+            },
+            "s.yaml",
+        )
+    )
+    assert sorted(t["command"][1] for t in plans) == ["0.1", "0.2"]
+    assert "model" not in plans[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"repetition": 3}, "key 'repetition' is not known: did you mean 'repetitions'"),
+        ({"sampling": {"max_token": 3}}, "sampling: key 'max_token' is not known: did you mean"),
+        ({"protocol": {"cooldown": {"fixed": 3}}}, "protocol.cooldown: key 'fixed' is not known"),
+        ({"repetitions": 0}, "repetitions: must be greater than or equal to 1, not 0"),
+        ({"repetitions": "3"}, "repetitions: must be a valid integer, not '3'"),
+        ({"load": {"kind": "open"}}, "load.kind: must be 'sequential' or 'batch', not 'open'"),
+        ({"workload": "train"}, "workload: must be 'generate' or 'command', not 'train'"),
+        ({"testbeds": [{}]}, "testbeds: this version runs trials on this machine only"),
+        ({"tasks": {"score": {"kind": "judge"}}}, "tasks.score: this version scores by the label"),
+        ({"analysis": {"preset": "x"}}, "analysis: this version"),
+        ({"study": "../x"}, "is also a folder's name"),
+        ({"sampling": {"max_tokens": 2, "min_tokens": 3}}, "min_tokens 3 is above max_tokens 2"),
+        ({"factors": {"model": ["a"], "task": ["boolq"], "colour": ["red"]}}, "changes nothing"),
+        ({"factors": {"task": ["boolq"]}}, "key 'model' is missing"),
+        ({"factors": {"model": ["a"]}}, "key 'task' is missing"),
+        ({"model": "x"}, "model is given twice"),
+        ({"task": "boolq"}, "task is given twice"),
+        ({"model": {"by": ["size"], "of": {"a": "b"}}}, "model.by: factor 'size' is not known"),
+        ({"model": {"by": ["model"], "off": {"a": "b"}}}, "model: key 'off' is not known"),
+        ({"exclude": ["model == 'smal'"]}, "excludes no cell"),
+        ({"workload": "command"}, "need each other"),
+        ({"meters": "nvml"}, "meters"),
+    ],
+)
+def test_mistakes_are_named(changes: dict[str, Any], said: str) -> None:
+    message = refusal(**changes)
+    assert said in message
+    assert "\n" not in message
+
+
+def test_the_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**ECHO, "oder": {}}))
+    with pytest.raises(UsageError, match=r"mine\.yaml: key 'oder' is not known.*'order'"):
+        load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("study: a\nstudy: b\n", "line 2: key 'study' is given twice"),
+        ("factors:\n  a: [1]\n  a: [2]\n", "line 3: key 'a' is given twice"),
+        ("study: [a\n", "mend the YAML"),
+        ("- a\n", "must hold keys and values"),
+        ("", "must hold keys and values"),
+        ("repetitions: 3\n", "study: is missing"),
+        ("tasks: 3\nstudy: a\n", "tasks: "),
+    ],
+)
+def test_bad_yaml_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load(str(path))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["nowhere.yaml", "runs/nothing"])
+def test_a_missing_file_is_told(source: str) -> None:
+    with pytest.raises(UsageError, match="no such study file"):
+        load(source)
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'demo'"):
+        load("demmo")
+
+
+def test_overrides_are_part_of_the_resolved_study() -> None:
+    study = load("demo", {"tasks.items": 4, "repetitions": 1})
+    assert study.tasks.items == 4
+    assert dump(study)["repetitions"] == 1
+
+
+def test_the_resolved_study_reads_back_the_same() -> None:
+    study = load("demo")
+    assert parse(dump(study), "again") == study
+
+
+def test_data_is_placed_beside_the_study_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(yaml.safe_dump({**ECHO, "tasks": {"data": "items"}}))
+    assert load(str(path)).tasks.data == str(tmp_path / "items")
+
+
+def test_differences_name_keys() -> None:
+    old, new = dump(load("demo")), dump(load("demo", {"tasks.items": 4}))
+    assert differences(old, new) == ["tasks.items is 12 there and 4 now"]
+
+
+def test_the_schema_describes_every_key() -> None:
+    schema = json_schema()
+    assert schema["additionalProperties"] is False
+    assert all(part.keys() & {"description", "$ref"} for part in schema["properties"].values())
