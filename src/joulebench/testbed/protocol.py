@@ -140,10 +140,13 @@ class OneTrial:
 
     @contextmanager
     def _window(self, name: str) -> Iterator[None]:
+        """Mark a window, with a sample just outside each edge: a counter is then exact there."""
         self.tell({"event": "phase", "phase": name})
+        self.recording.sample()
         start_s = time.monotonic()
         yield
         stop_s = time.monotonic()
+        self.recording.sample()
         if stop_s > start_s:
             self.windows.append(Window(name, start_s, stop_s))
 
