@@ -69,8 +69,14 @@ class CounterTrace:
         )
 
     def differenced(self) -> tuple[FloatArray, FloatArray]:
-        """Give the mean power between updates: times in the middle, s, and power, W."""
+        """Give the mean power between updates: times in the middle, s, and power, W.
+
+        Readings closer together than the counter's own update would show its steps as peaks of
+        power, so that some are left out.
+        """
         t_s, energy_j = self._knots
+        apart = _spaced(t_s, max(self.channel.period_s, 0.5 * self._cadence_s))
+        t_s, energy_j = t_s[apart], energy_j[apart]
         return 0.5 * (t_s[1:] + t_s[:-1]), np.diff(energy_j) / np.diff(t_s)
 
     @cached_property
@@ -212,6 +218,22 @@ class CounterTrace:
             return self.channel.resolution
         steps = np.diff(self._unwrapped)
         return float(steps[steps > 0].min())
+
+
+def _spaced(t_s: FloatArray, apart_s: float) -> npt.NDArray[np.intp]:
+    """Choose samples at least so far apart, the first and the last among them."""
+    if spacing_range_s(t_s)[0] >= apart_s:
+        return np.arange(t_s.size)
+    chosen, last_s = [0], t_s[0]
+    for place in range(1, t_s.size):
+        if t_s[place] - last_s >= 0.999 * apart_s:
+            chosen.append(place)
+            last_s = t_s[place]
+    if len(chosen) > 1:
+        chosen[-1] = t_s.size - 1
+    else:
+        chosen.append(t_s.size - 1)
+    return np.array(chosen)
 
 
 def _falls(v: FloatArray) -> npt.NDArray[np.intp]:

@@ -106,12 +106,18 @@ def spacing_range_s(t_s: FloatArray) -> tuple[float, float]:
 
 
 def cadence_s(t_s: FloatArray) -> float:
-    """Give the median spacing of the samples, s, from at most a few thousand of them."""
+    """Give the median spacing of the samples, s, from at most a few thousand of them.
+
+    Of an even number the upper of the two in the middle: a spacing that really occurs.
+    """
     last = t_s.size - 2
     if last < _CADENCE_SAMPLES:
-        return float(np.median(t_s[1:] - t_s[:-1]))
-    picked = np.linspace(0, last, _CADENCE_SAMPLES).astype(np.intp)
-    return float(np.median(t_s[picked + 1] - t_s[picked]))
+        spacing = t_s[1:] - t_s[:-1]
+    else:
+        picked = np.linspace(0, last, _CADENCE_SAMPLES).astype(np.intp)
+        spacing = t_s[picked + 1] - t_s[picked]
+    middle = spacing.size // 2
+    return float(np.partition(spacing, middle)[middle])
 
 
 def gap_limit_s(channel: Channel, cadence: float) -> float:

@@ -158,3 +158,12 @@ def test_power_for_a_plot_differences_a_counter() -> None:
     t_s, watts = Trace(COUNTER, T_S, 30 * T_S).power()
     assert t_s.size == watts.size == T_S.size - 1
     assert watts == pytest.approx(30)
+
+
+def test_readings_closer_than_the_counters_update_show_no_peaks() -> None:
+    t_s = np.sort(np.concatenate((T_S, [3.0001, 5.0003])))
+    shown = 70 * np.floor(t_s / 0.01 + 1e-6) * 0.01
+    shown[t_s == 5.0003] += 0.7
+    trace = Trace(Channel("cpu:estimate", "J", period_s=0.01), t_s, shown)
+    _, watts = trace.power()
+    assert watts.max() < 85
