@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "joulebench"
 
 VALUES = {
-    "channel", "energy", "integral", "power_trace", "counter_trace", "averaging", "finding",
+    "channel", "energy", "banded", "integral", "power_trace", "counter_trace", "averaging", "finding",
     "errors", "work", "sensor_gains", "design", "exclusion", "record", "run_row", "plugins",
 }  # fmt: skip
 MEASURING = {"meters", "engines", "tasks", "workloads", "testbed", "measurement"}

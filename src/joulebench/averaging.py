@@ -17,19 +17,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from joulebench.banded import Banded
 from joulebench.channel import Channel, Window
 from joulebench.integral import UNIFORM, FloatArray, cadence_s
 
 BEFORE, AFTER = 3.0, 2.0
 """Averaging times of trace before and after an edge that the inference looks at."""
 
-JOINT = 4.0
+JOINT = 3.0
 """Windows of fewer averaging times than this are inferred whole, longer ones edge by edge."""
 
-ROUNDS = 15
+ROUNDS = 12
 """Rounds of re-estimating the variance of each step; the energies settle within a dozen."""
 
-FINEST = 25
+FINEST = 20
 """Samples in an averaging time that are used; more cost time and tell nothing."""
 
 STEP_SHAPE, DRIFT_W = 0.1, 0.5
@@ -39,8 +40,8 @@ AVERAGING_DOUBT = 0.04
 """Relative standard uncertainty of a sensor's averaging time: data sheets round it, and
 sensors 5 % off have been seen."""
 
-RELATIVE_FLOOR = 1e-4
-"""Errors of a reading that no data sheet mentions, relative to the largest reading."""
+RELATIVE_FLOOR, FLOOR_W = 1e-4, 1e-3
+"""Errors of a reading that no data sheet mentions, relative to the largest reading, and in W."""
 
 
 OVERCONFIDENCE = 1.5
@@ -50,12 +51,27 @@ to be absent; this factor brings the coverage of simulated sensors to the stated
 
 _NOISE_SAMPLES, _NOISE_CHUNK = 65536, 16
 
+_FEWEST = 3
+
 
 class Deconvolved(NamedTuple):
     """Energy of a window and the doubt that the moving average leaves, J."""
 
     joules: float
     doubt_j: float
+
+
+def above_zero(mean: float, deviation: float) -> float:
+    """Give the mean of a normal distribution of which only the part above zero is possible.
+
+    It is the mean itself where zero lies many deviations away, and never below zero:
+    mean + deviation * pdf(z) / cdf(z) with z = mean / deviation.
+    """
+    if deviation <= 0 or mean > 8 * deviation:
+        return max(mean, 0.0)
+    z = max(mean / deviation, -30.0)
+    density = math.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    return mean + deviation * density / (0.5 * math.erfc(-z / math.sqrt(2)))
 
 
 class LocalPower:
@@ -86,40 +102,30 @@ class LocalPower:
     def _infer(
         self, seen: FloatArray, v: FloatArray, free: FloatArray, error_w: FloatArray
     ) -> None:
-        """Alternate between the power given the variances of its steps, and these given it.
-
-        The variance of the readings is learned too, never below what is known of the sensor:
-        noise that no data sheet mentions would otherwise pass for steps.
-        """
-        weight = 1 / error_w**2
-        information = seen.T @ (weight[:, None] * seen)
-        evidence = seen.T @ (weight * v)
-        rows = np.arange(self.bounds_s.size - 1)
+        """Alternate between the power given the variances of its steps, and these given it."""
+        weighted = seen / error_w[:, None]
+        information = weighted.T @ weighted
+        evidence = weighted.T @ (v / error_w)
         loose = 1 / self._scale_w**2
-        precision = np.full(rows.size - 1, 20 * loose)
-        excess = 1.0
+        precision = np.full(evidence.size - 1, 20 * loose)
         for _ in range(ROUNDS):
             precision[free] = np.minimum(precision[free], loose)
-            full = _with_steps(information / excess, precision)
-            full[rows, rows] += 1e-6 * loose
-            self._covariance = np.linalg.inv(full)
-            self.power_w = self._covariance @ (evidence / excess)
+            self._posterior = Banded(_with_steps(information, precision, 1e-6 * loose), seen)
+            self.power_w = self._posterior.solve(evidence)
             precision = self._step_precision()
-            misfit = float(weight @ (v - seen @ self.power_w) ** 2)
-            explained = float(np.vdot(information, self._covariance))
-            excess = max((misfit + explained) / v.size, 1.0)
 
     def _step_precision(self) -> FloatArray:
         """Give the expected precision of each step, W^-2, from its size and its variance."""
-        spread = np.diag(self._covariance)
-        variance = spread[1:] + spread[:-1] - 2 * np.diag(self._covariance, 1)
+        spread, beside = self._posterior.variances()
+        variance = spread[1:] + spread[:-1] - 2 * beside
         step2 = np.diff(self.power_w) ** 2 + np.maximum(variance, 0)
         precision: FloatArray = (STEP_SHAPE + 0.5) / (0.5 * DRIFT_W**2 + 0.5 * step2)
         return precision
 
     def functional(self, weights: FloatArray) -> tuple[float, float]:
         """Give a weighted sum of the cells' power and its posterior variance."""
-        return float(weights @ self.power_w), float(weights @ self._covariance @ weights)
+        variance = float(weights @ self._posterior.solve(weights))
+        return float(weights @ self.power_w), max(variance, 0.0)
 
     def between(self, start_s: float, stop_s: float) -> FloatArray:
         """Give the weights of the integral of the power from one time to another, s."""
@@ -162,10 +168,11 @@ def _nearest_inner(bounds_s: FloatArray, edges_s: list[float]) -> FloatArray:
     return np.array([np.argmin(np.abs(bounds_s[1:-1] - edge)) for edge in edges_s], dtype=np.intp)
 
 
-def _with_steps(information: FloatArray, precision: FloatArray) -> FloatArray:
-    """Add the prior of the steps, a tridiagonal matrix, to the information of the readings."""
+def _with_steps(information: FloatArray, precision: FloatArray, level: float) -> FloatArray:
+    """Add the prior: of the steps, a tridiagonal matrix, and of the level, hardly any."""
     full = information.copy()
     rows = np.arange(precision.size)
+    full[np.diag_indices_from(full)] += level
     full[rows, rows] += precision
     full[rows + 1, rows + 1] += precision
     full[rows, rows + 1] -= precision
@@ -206,10 +213,8 @@ class Unaveraging:
         longer = self._with(window, declared_s * (1 + AVERAGING_DOUBT), trapezoid)
         if found is None or longer is None:
             return None
-        return Deconvolved(
-            found.joules,
-            math.hypot(OVERCONFIDENCE * found.doubt_j, longer.joules - found.joules),
-        )
+        doubt_j = math.hypot(OVERCONFIDENCE * found.doubt_j, longer.joules - found.joules)
+        return Deconvolved(above_zero(found.joules, doubt_j), doubt_j)
 
     def _with(
         self, window: Window, averaging_s: float, trapezoid: Callable[[int, int], float]
@@ -253,9 +258,10 @@ class Unaveraging:
 
     def _power(self, averaging_s: float, edges_s: list[float]) -> LocalPower | None:
         t_s, v = self._near(edges_s[0], edges_s[-1])
-        if t_s.size < 3:
+        if t_s.size < _FEWEST:
             return None
-        stride = max(int(averaging_s / (FINEST * self._spacing_s)), 1)
+        stride = int(averaging_s / (FINEST * self._spacing_s))
+        stride = max(min(stride, t_s.size // _FEWEST), 1)
         # Counted from the end, so that the latest reading is among those that are kept.
         t_s, v = t_s[::-stride][::-1], v[::-stride][::-1]
         return LocalPower(t_s, v, averaging_s, edges_s, self._error_w(t_s, v))
@@ -275,7 +281,7 @@ class Unaveraging:
             UNIFORM * self._channel.resolution,
             RELATIVE_FLOOR * float(np.abs(v).max()),
             self.noise_w,
-            1e-9,
+            FLOOR_W,
         )
         slope = np.gradient(v, t_s) if t_s.size > 2 else np.zeros(v.size)
         return np.hypot(floor, self._stamp_noise_s * slope)
