@@ -21,16 +21,20 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def program() -> Callable[[str], str]:
-    """Find a program by name; without it the test is skipped, or fails where it is required."""
+def program() -> Callable[..., str]:
+    """Find a program by its names; without it the test is skipped, or fails where required.
 
-    def find(name: str) -> str:
-        path = shutil.which(name)
-        if path is None and name in os.environ.get("JOULEBENCH_REQUIRED_PROGRAMS", "").split():
-            pytest.fail(f"{name} is required here and not installed")
-        if path is None:
-            pytest.skip(f"{name} is not installed")
-        return path
+    ``JOULEBENCH_REQUIRED_PROGRAMS`` names the programs that have to be there.
+    """
+
+    def find(*names: str) -> str:
+        path = next((path for name in names if (path := shutil.which(name))), None)
+        if path is not None:
+            return path
+        required = os.environ.get("JOULEBENCH_REQUIRED_PROGRAMS", "").split()
+        if names[0] in required:
+            pytest.fail(f"{names[0]} is required here and not installed")
+        pytest.skip(f"{names[0]} is not installed: apt-get install {names[0]}")
 
     return find
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -265,10 +264,8 @@ def test_names_may_be_bytes() -> None:
 
 
 @pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler to build the stand-in for libnvidia-ml.so.1 with")
+def driver(tmp_path_factory: pytest.TempPathFactory, program: Callable[..., str]) -> Path:
+    compiler = program("cc")
     folder = tmp_path_factory.mktemp("driver")
     source = Path(__file__).with_name("fake_nvml.c")
     built = folder / "libnvidia-ml.so.1"

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -21,12 +20,6 @@ _FLAGS = (
     "--disable-domain-reliability", "--metrics-recording-only", "--mute-audio",
     "--password-store=basic", "--use-mock-keychain", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
-
-
-def chromium() -> str | None:
-    """Give the place of a Chromium, or ``None``."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 class Browser:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import Browser, chromium
+from browser import Browser
 from synthetic_study import Recipe, make_study
 
 from joulebench.report import build_report
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    path = chromium()
-    if path is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
+def browser(
+    tmp_path_factory: pytest.TempPathFactory, program: Callable[..., str]
+) -> Iterator[Browser]:
+    path = program("chromium", "chromium-browser", "google-chrome")
     with Browser(path, tmp_path_factory.mktemp("profile")) as found:
         yield found
 
