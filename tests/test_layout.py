@@ -11,8 +11,9 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "joulebench"
 
 VALUES = {
-    "channel", "energy", "banded", "integral", "power_trace", "counter_trace", "averaging", "finding",
-    "errors", "work", "sensor_gains", "design", "exclusion", "record", "run_row", "plugins",
+    "channel", "energy", "banded", "integral", "power_trace", "counter_trace", "averaging",
+    "finding", "errors", "work", "sensor_gains", "design", "exclusion", "record", "run_row",
+    "plugins",
 }  # fmt: skip
 MEASURING = {"meters", "engines", "tasks", "workloads", "testbed", "measurement"}
 READING = {"importers", "stats", "report"}
