@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import typer
 from synthetic_runs import Synthetic
 from typer.testing import CliRunner
 
+from joulebench.cli import invoke
 from joulebench.cli.import_ import import_command
 from joulebench.errors import UsageError
 from joulebench.importers import two_processes
@@ -18,6 +20,8 @@ from joulebench.importers.destination import write_study
 from joulebench.importers.registry import find_importer, importer_kinds
 from joulebench.importers.two_processes import in_two
 from joulebench.record import RunTable
+from joulebench.report.commands import commands, quoted
+from joulebench.report.evidence import Evidence
 
 
 @pytest.fixture
@@ -175,3 +179,74 @@ def test_words_that_make_no_sense(
     result = CliRunner().invoke(app, ["energibridge", str(source), *words])
     assert isinstance(result.exception, UsageError)
     assert says in str(result.exception)
+
+
+TABLE = """__run_id;model size
+run_0_repetition_0;7B
+run_0_repetition_1;7B
+run_1_repetition_0;8B
+"""
+FACTORS = ["--factors", "size=7B,8B", "task=cb,wi c", "--exclude", "size == '7B' and task == 'cb'"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "options"),
+    [
+        (2, ["--table", "my table.csv"]),
+        (2, ["--table", "my table.csv", "--factors", "model size"]),
+        (3, FACTORS),
+        (1, []),
+    ],
+)
+def test_the_report_prints_the_import_to_type_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: int, options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run in range(runs):
+        Synthetic().write(Path("exp/llama 1"), f"run_{run}_repetition_0")
+    Path("my table.csv").write_text(TABLE)
+    words = ["import", "energibridge", "exp/llama 1", "--out", "runs/one", *options]
+    assert invoke(words) == 0
+    first, *_ = (line for line in _printed(Path("runs/one")) if " import " in line)
+    assert shlex.split(first) == ["joulebench", *words]
+    assert str(tmp_path) not in Path("runs/one/study.yaml").read_text()
+    Path("runs/one").rename("kept")
+    assert invoke(shlex.split(first)[1:]) == 0
+    assert Path("runs/one/study.yaml").read_bytes() == Path("kept/study.yaml").read_bytes()
+
+
+def _printed(folder: Path) -> list[str]:
+    return commands(Evidence.of(folder))
+
+
+def test_without_out_the_default_place_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Synthetic().write(Path("exp/llama"))
+    assert invoke(["import", "energibridge", "exp/llama"]) == 0
+    assert _printed(Path("runs/llama"))[1:] == [
+        "joulebench import energibridge exp/llama --out runs/llama",
+        "joulebench report runs/llama",
+    ]
+
+
+def test_another_name_for_the_same_files_is_the_same_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run in range(2):
+        Synthetic().write(Path("exp"), f"run_{run}_repetition_0")
+    Path("t.csv").write_text(TABLE)
+    words = ["import", "energibridge"]
+    assert invoke([*words, "exp", "--out", "one", "--table", "t.csv"]) == 0
+    far = [str(tmp_path / name) for name in ("exp", "one", "t.csv")]
+    assert invoke([*words, far[0], "--out", far[1], "--table", far[2]]) == 0
+    assert RunTable.load(Path("one")).study["source"]["path"] == "exp"
+
+
+@pytest.mark.parametrize(
+    "word", ["a b", "it's", "x == 'a' and y == 'b'", "$HOME", "'$x'", '"', "`"]
+)
+def test_quoted_words_come_back(word: str) -> None:
+    assert shlex.split(quoted(word)) == [word]

@@ -78,7 +78,7 @@ def test_figures_are_legible_on_a_phone(browser: Browser, page: Path) -> None:
 def test_the_table_of_runs_sorts(browser: Browser, page: Path) -> None:
     browser.size(1280)
     browser.open(page)
-    table = "document.querySelectorAll('table.sortable')[2]"
+    table = "document.getElementById('runs').closest('section').querySelector('table')"
     place = f"[...{table}.tHead.rows[0].cells].findIndex(c => c.textContent.startsWith('Energy'))"
     for press, turned in ((1, False), (2, True)):
         browser.value(f"{table}.tHead.rows[0].cells[{place}].querySelector('button').click()")

@@ -100,7 +100,7 @@ def test_method_is_printed_at_every_joule(tmp_path: Path, method: str) -> None:
     text = built(tmp_path, Recipe(channels=(replace(ESTIMATE, method=method),)))
     rows = re.findall(r"<tr>.*?</tr>", text, re.S)
     joules = [row for row in rows if re.search(r"\d ± \d", row)]
-    assert len(joules) == 6 + 18
+    assert len(joules) == 6 + 6 + 18, "cells, phases, runs"
     assert all(f'<span class="badge {method}">{method}</span>' in row for row in joules)
     assert f"({method}, cpu package)</dd>" in text
 

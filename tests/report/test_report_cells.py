@@ -9,8 +9,6 @@ from synthetic_study import CPU, ESTIMATE, GPU, Recipe, make_study
 
 from joulebench.report.cells import Cell, cells
 from joulebench.report.evidence import Evidence
-from joulebench.report.figure_cells import noise_half_width
-from joulebench.stats import Estimate
 
 
 def made(folder: Path, recipe: Recipe | None = None) -> list[Cell]:
@@ -102,11 +100,9 @@ def test_failed_runs_are_counted_and_left_out(tmp_path: Path) -> None:
     assert sum(cell.runs for cell in found) == 16
 
 
-def test_noise_alone_is_narrower_than_noise_with_bias(tmp_path: Path) -> None:
-    for cell in made(tmp_path):
-        estimate = cell.estimates["per_token_j"]
-        noise = noise_half_width(estimate)
-        assert noise is not None
-        assert noise < estimate.half_width
-    assert noise_half_width(Estimate(1.0, 0.9, 1.5, 3, noise=0.1)) is None
-    assert noise_half_width(Estimate(1.0, 0.9, 1.1, 1, noise=0.1)) is None
+@pytest.mark.parametrize("repetitions", [1, 2, 3])
+def test_noise_alone_is_never_wider_than_noise_with_bias(tmp_path: Path, repetitions: int) -> None:
+    for cell in made(tmp_path, Recipe(repetitions=repetitions)):
+        for name in ("energy_j", "per_token_j", "power_w"):
+            estimate = cell.estimates[name]
+            assert 0 < estimate.noise_half <= estimate.half_width * (1 + 1e-9)

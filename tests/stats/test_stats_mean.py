@@ -46,6 +46,29 @@ def test_equal_readings_of_a_coarse_sensor_keep_its_noise() -> None:
     assert mean_estimate([5.0] * 4, reading_noise=2.0).noise == pytest.approx(1.0)
 
 
+def test_a_known_noise_is_not_taken_for_one_seen_in_two_runs() -> None:
+    two = mean_estimate([4.9, 5.1], reading_noise=1.0)
+    assert two.noise == pytest.approx(0.5**0.5)
+    assert two.half_width == pytest.approx(1.959963984540054 * 0.5**0.5)
+    scattered = mean_estimate([4.0, 6.0], reading_noise=1.0)
+    assert scattered.half_width == pytest.approx(12.706204736174694)
+
+
+@given(
+    st.lists(FINITE, min_size=1, max_size=6),
+    st.floats(0, 1e6),
+    st.floats(1e-3, 1e6),
+)
+def test_the_whole_interval_holds_that_of_the_noise(
+    values: list[float], bias: float, reading_noise: float
+) -> None:
+    estimate = mean_estimate(values, bias=bias, reading_noise=reading_noise)
+    rounding = 1e-9 * max(map(abs, values))
+    assert estimate.noise_half <= estimate.half_width * (1 + 1e-9) + rounding
+    known = math.hypot(bias, reading_noise / len(values) ** 0.5)
+    assert estimate.half_width >= 1.9599 * known - rounding
+
+
 @pytest.mark.parametrize("values", [[], [math.nan], [1.0, math.inf], [[1.0]]])
 def test_refuses_what_is_not_a_sample(values: list[float]) -> None:
     with pytest.raises(ValueError, match="values"):

@@ -158,3 +158,21 @@ def test_intervals_of_ratios_cover(n: int) -> None:
         hits["loose"] += log_ratio([a], [b]).low <= math.e <= log_ratio([a], [b]).high
         assert loose.value == pytest.approx(log_ratio([a], [b]).value)
     assert all(0.93 <= count / trials <= 0.985 for count in hits.values()), hits
+
+
+def test_two_scattered_values_at_a_strict_level_have_no_upper_end() -> None:
+    groups = [np.array([1.0, 1.1]), np.array([1.0, 1.2])]
+    ratio = log_ratio(groups[:1], groups[1:], level=1 - 1e-6)
+    assert (ratio.low, ratio.high) == (0.0, math.inf)
+    assert not ratio.bounded
+    assert not ratio.excludes(1.0)
+
+
+def test_the_noise_of_a_reading_stays_in_the_ratio_of_sums() -> None:
+    one = ratio_of_sums([200.0], [100.0], reading_noise=30.0, bias=40.0)
+    assert one.half_width == pytest.approx(1.959963984540054 * 0.5)
+    two = ratio_of_sums([200.0, 400.0], [100.0, 200.0], reading_noise=30.0)
+    assert two.half_width == pytest.approx(1.959963984540054 * 30.0 / 2**0.5 / 150.0)
+    assert two.noise_half == pytest.approx(two.half_width)
+    with pytest.raises(ValueError, match="standard uncertainty"):
+        ratio_of_sums([200.0], [100.0], reading_noise=-1.0)

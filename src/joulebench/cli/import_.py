@@ -88,7 +88,7 @@ def _options(
         else:
             raise UsageError(f"{word!r} is neither NAME=LEVEL,LEVEL,... nor follows --exclude")
     name = out.resolve().name
-    return ImportOptions(name, table, tuple(columns), levels, tuple(conditions))
+    return ImportOptions(name, table, tuple(columns), levels, tuple(conditions), out)
 
 
 def _levels(name: str, text: str, known: dict[str, tuple[str, ...]]) -> tuple[str, ...]:

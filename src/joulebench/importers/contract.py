@@ -22,6 +22,7 @@ class ImportOptions:
         columns: Columns of that table that are factors; found by their pattern if empty.
         levels: Levels of each factor, in the order in which the runs were numbered.
         exclude: Combinations of levels that were not run.
+        out: Folder of the study as the user gave it.
     """
 
     study: str
@@ -29,6 +30,24 @@ class ImportOptions:
     columns: tuple[str, ...] = ()
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+    out: Path | None = None
+
+    def source(self, kind: str, path: Path) -> dict[str, Any]:
+        """Give what ``study.yaml`` keeps of an import, in the user's words, to do it again.
+
+        Args:
+            kind: Of the importer.
+            path: Of the results, as the user gave it.
+        """
+        factors = {name: list(levels) for name, levels in self.levels.items()}
+        told = {
+            "table": None if self.table is None else str(self.table),
+            "factors": factors or list(self.columns),
+            "exclude": list(self.exclude),
+            "out": None if self.out is None else str(self.out),
+        }
+        given = {name: words for name, words in told.items() if words}
+        return {"kind": kind, "path": str(path), **given}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -95,7 +95,7 @@ def _study(
     study: dict[str, Any] = {
         "study": options.study,
         "origin": "imported",
-        "source": {"kind": EnergiBridgeImporter.kind, "path": str(source)},
+        "source": options.source(EnergiBridgeImporter.kind, source),
         "factors": {name: list(levels) for name, levels in factors.levels.items()},
     }
     if factors.exclude:
@@ -108,13 +108,11 @@ def _fingerprint(source: Path, options: ImportOptions, folders: Sequence[RunFold
     paths = [folder.path / name for folder in folders for name in (LOG, PROMPTS, SUMMARY)]
     if options.table is not None:
         paths.append(options.table)
-    words = [
-        EnergiBridgeImporter.kind,
-        joulebench.__version__,
-        str(source.resolve()),
-        repr(options),
-    ]
-    return fingerprint(paths, words)
+    # The same files named in another way, or written to another place, are the same import.
+    table = None if options.table is None else options.table.resolve()
+    same = replace(options, table=table, out=None)
+    words = [joulebench.__version__, str(source.resolve()), repr(same)]
+    return fingerprint([path.absolute() for path in paths], [EnergiBridgeImporter.kind, *words])
 
 
 def _host(head: LogHead) -> dict[str, Any]:

@@ -63,7 +63,10 @@ def setting_rows(evidence: Evidence) -> list[tuple[str, str]]:
     """Give the settings of the study that are not its design."""
     names = ("workload", "command", "model", "engine", "tasks", "load", "sampling", "protocol",
              "meters", "source")  # fmt: skip
-    study = evidence.study
+    study = dict(evidence.study)
+    if isinstance(study.get("source"), Mapping):
+        # The fingerprint is for the importer, not for readers.
+        study["source"] = {k: v for k, v in study["source"].items() if k != "fingerprint"}
     return [(name, flat(study[name])) for name in names if study.get(name) not in (None, [], {})]
 
 

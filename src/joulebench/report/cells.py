@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from joulebench.energy import Energy, total
-from joulebench.report.evidence import MEASURED, Evidence, Reading, by_cell, printed_levels
+from joulebench.report.evidence import MEASURED, Evidence, Reading, cell_groups, printed_levels
 from joulebench.stats import (
     Estimate,
     fieller_ratio,
@@ -70,18 +70,19 @@ class Cell:
 
 def cells(evidence: Evidence) -> list[Cell]:
     """Estimate every cell of a study, in the order of its factors' levels."""
-    order = evidence.cell_order
     failed = Counter(tuple(printed_levels(run).values()) for run in evidence.failed)
-    groups = sorted(by_cell(evidence.readings).items(), key=lambda item: order[item[0][0]])
     graded = not evidence.random_weights
-    return [_cell(group, failed[levels], graded) for (levels, _), group in groups]
+    return [
+        _cell(group, failed[tuple(group[0].levels.values())], graded)
+        for group in cell_groups(evidence)
+    ]
 
 
 def _cell(group: Sequence[Reading], failed: int, graded: bool) -> Cell:
     first = group[0]
     estimates = {
-        "energy_j": _mean_energy([each.energy for each in group]),
-        "above_idle_j": _mean_energy([e for each in group if (e := each.above_idle) is not None]),
+        "energy_j": mean_energy([each.energy for each in group]),
+        "above_idle_j": mean_energy([e for each in group if (e := each.above_idle) is not None]),
         "per_token_j": _per_token(group),
         "per_correct_j": _per_correct(group) if graded else None,
         "duration_s": _duration(group),
@@ -109,12 +110,30 @@ def shared_bias(energies: Sequence[Energy]) -> float:
     return total(energies).bias / len(energies)
 
 
-def _mean_energy(energies: Sequence[Energy]) -> Estimate | None:
+def mean_energy(energies: Sequence[Energy]) -> Estimate | None:
+    """Estimate the mean of energies over runs; ``None`` where there is none."""
     if not energies:
         return None
-    noise = math.sqrt(sum(energy.noise**2 for energy in energies) / len(energies))
     joules = [energy.joules for energy in energies]
-    return mean_estimate(joules, bias=shared_bias(energies), reading_noise=noise)
+    bias, noise = shared_bias(energies), reading_noise(energies)
+    return mean_estimate(joules, bias=bias, reading_noise=noise)
+
+
+def energy_per(energies: Sequence[Energy], counts: Sequence[int]) -> Estimate | None:
+    """Estimate the energy of one of what was counted; ``None`` where nothing was."""
+    if not energies:
+        return None
+    return ratio_of_sums(
+        [energy.joules for energy in energies],
+        [float(number) for number in counts],
+        bias=shared_bias(energies),
+        reading_noise=reading_noise(energies),
+    )
+
+
+def reading_noise(energies: Sequence[Energy]) -> float:
+    """Give the typical noise of one of several energies, J."""
+    return math.sqrt(sum(energy.noise**2 for energy in energies) / len(energies))
 
 
 def _duration(group: Sequence[Reading]) -> Estimate | None:
@@ -128,19 +147,12 @@ def _duration(group: Sequence[Reading]) -> Estimate | None:
 
 def _power(group: Sequence[Reading]) -> Estimate | None:
     timed = [(each.energy, each.duration_s) for each in group if each.duration_s]
-    return _mean_energy([energy / length for energy, length in timed if length])
+    return mean_energy([energy / length for energy, length in timed if length])
 
 
 def _per_token(group: Sequence[Reading]) -> Estimate | None:
     counted = [(each.energy, each.tokens) for each in group if each.tokens]
-    if not counted:
-        return None
-    energies = [energy for energy, _ in counted]
-    return ratio_of_sums(
-        [energy.joules for energy in energies],
-        [float(tokens or 0) for _, tokens in counted],
-        bias=shared_bias(energies),
-    )
+    return energy_per([energy for energy, _ in counted], [tokens for _, tokens in counted])
 
 
 def _per_correct(group: Sequence[Reading]) -> Estimate | None:
@@ -151,7 +163,7 @@ def _per_correct(group: Sequence[Reading]) -> Estimate | None:
     if not any(each.partly_graded for each in scored):
         return _per_counted(scored)
     accuracy = _accuracy(scored)
-    per_answer = _mean_energy([e.energy / e.requests for e in scored if e.requests])
+    per_answer = mean_energy([e.energy / e.requests for e in scored if e.requests])
     if accuracy is None or per_answer is None or accuracy.value == 0 or not per_answer.bounded:
         return None
     return quotient(per_answer, accuracy)

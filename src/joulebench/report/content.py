@@ -7,6 +7,7 @@ from typing import Any
 
 from joulebench.energy import total
 from joulebench.report.cells import Cell, cells
+from joulebench.report.checks import study_checks
 from joulebench.report.contrasts import Contrast, contrasts
 from joulebench.report.drawing import Picture
 from joulebench.report.evidence import Evidence
@@ -15,6 +16,7 @@ from joulebench.report.figure_drift import drift_picture
 from joulebench.report.figure_traces import trace_pictures
 from joulebench.report.findings import FindingRow, finding_rows
 from joulebench.report.headline import Headline, headline
+from joulebench.report.phases import CellPhases, cell_phases
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Content:
     Args:
         evidence: The records.
         cells: Estimates by cell.
+        phases: Estimates of load, warm-up, prefill and decode by cell; empty if none was measured.
         contrasts: Ratios of levels, the largest first.
         findings: By rule, the worst first.
         headline: The one sentence.
@@ -34,6 +37,7 @@ class Content:
 
     evidence: Evidence
     cells: list[Cell]
+    phases: list[CellPhases]
     contrasts: list[Contrast]
     findings: list[FindingRow]
     headline: Headline
@@ -61,6 +65,7 @@ class Content:
             "runs": {"done": len(self.evidence.runs) - len(self.evidence.failed),
                      "failed": len(self.evidence.failed)},
             "cells": [cell.to_dict() for cell in self.cells],
+            "phases": [cell.to_dict() for cell in self.phases],
             "contrasts": [contrast.to_dict() for contrast in self.contrasts],
             "findings": [row.to_dict() for row in self.findings],
         }  # fmt: skip
@@ -76,8 +81,9 @@ def content(evidence: Evidence) -> Content:
     return Content(
         evidence=evidence,
         cells=found,
+        phases=cell_phases(evidence),
         contrasts=ratios,
-        findings=finding_rows(evidence, unreadable),
+        findings=finding_rows(evidence, [*unreadable, *study_checks(evidence)]),
         headline=headline(ratios, len(found), len(evidence.readings)),
         cell_pictures=cell_pictures(found, origin.capitalize()),
         trace_pictures=traces,

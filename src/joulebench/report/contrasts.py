@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -86,33 +86,39 @@ class Contrast:
 
 def contrasts(evidence: Evidence) -> list[Contrast]:
     """Compare every two levels of every factor that share cells; the largest ratio first."""
-    factors = evidence.factors
     per_token = all(each.tokens for each in evidence.readings)
-    pairs = [
-        (name, first, second)
-        for name, levels in factors.items()
-        for first, second in itertools.combinations(levels, 2)
+    usable = [
+        (name, pair, sides)
+        for name, levels in evidence.factors.items()
+        for pair, sides in _matched(evidence.readings, name, levels)
     ]
-    matched = [(pair, *_matched(evidence.readings, *pair)) for pair in pairs]
-    usable = [(pair, a, b) for pair, a, b in matched if a]
     level = 1 - 0.05 / max(1, len(usable))
-    made = [_contrast(pair[0], pair[1:], (a, b), per_token, level) for pair, a, b in usable]
+    made = [_contrast(name, pair, sides, per_token, level) for name, pair, sides in usable]
     found = [contrast for contrast in made if contrast is not None]
     return sorted(found, key=lambda each: -each.ratio.value)
 
 
 def _matched(
-    readings: Sequence[Reading], factor: str, first: str, second: str
-) -> tuple[Group, Group]:
-    """Group the runs of two levels by everything else, keeping what both have."""
-    sides: tuple[Group, Group] = (defaultdict(list), defaultdict(list))
+    readings: Sequence[Reading], factor: str, levels: Sequence[str]
+) -> Iterator[tuple[tuple[str, str], tuple[Group, Group]]]:
+    """Give every two levels with their runs grouped by all else, keeping what both have."""
+    by_level = _by_level(readings, factor)
+    for first, second in itertools.combinations(levels, 2):
+        one, other = by_level.get(first, {}), by_level.get(second, {})
+        shared = [stratum for stratum in one if stratum in other]
+        if shared:
+            yield (first, second), ({s: one[s] for s in shared}, {s: other[s] for s in shared})
+
+
+def _by_level(readings: Sequence[Reading], factor: str) -> dict[str, Group]:
+    """Group runs by their level of one factor, then by all other levels and how measured."""
+    groups: dict[str, Group] = defaultdict(lambda: defaultdict(list))
     for each in readings:
         level = each.levels.get(factor)
-        if level in (first, second):
+        if level is not None:
             others = tuple((k, v) for k, v in each.levels.items() if k != factor)
-            sides[level == second][others, each.origin].append(each)
-    shared = [stratum for stratum in sides[0] if stratum in sides[1]]
-    return {s: sides[0][s] for s in shared}, {s: sides[1][s] for s in shared}
+            groups[level][others, each.origin].append(each)
+    return groups
 
 
 def _contrast(

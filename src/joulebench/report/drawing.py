@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -31,6 +32,9 @@ WINDOWS = {
 """Shades of windows by name; others take :data:`OTHER_WINDOW`."""
 
 OTHER_WINDOW = "#cc79a7"
+
+LONGEST_LABEL = 40
+"""Characters; a longer name leaves a figure no room for its data."""
 
 VARIABLES = {
     INK: "--ink",
@@ -124,11 +128,19 @@ def rendered(figure: Figure, name: str) -> tuple[str, bytes]:
 
     svg, png = io.BytesIO(), io.BytesIO()
     salted: Any = {**_RC, "svg.hashsalt": name}
-    with style.context(salted, after_reset=True):
+    with style.context(salted, after_reset=True), warnings.catch_warnings():
+        # The page's SVG holds text, for which a reader's own fonts have the letters.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(svg, format="svg", metadata=metadata)
         figure.savefig(png, format="png", dpi=200, metadata={"Software": None}, facecolor="white")
     return svg.getvalue().decode(), png.getvalue()
+
+
+def label_text(text: str) -> str:
+    """Give a name as one line that a figure has room for, without control characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1].rstrip() + "…"
 
 
 def clear_background(figure: Figure) -> None:

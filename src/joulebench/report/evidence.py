@@ -153,6 +153,13 @@ def by_cell(readings: Iterable[Reading]) -> dict[tuple[Any, ...], list[Reading]]
     return dict(groups)
 
 
+def cell_groups(evidence: Evidence) -> list[list[Reading]]:
+    """Give the readings of each cell, in the order of the factors' levels."""
+    order = evidence.cell_order
+    groups = sorted(by_cell(evidence.readings).items(), key=lambda item: order[item[0][0]])
+    return [group for _, group in groups]
+
+
 def _idle(run: Run, length_s: float | None) -> Energy | None:
     """Scale the energy of the idle windows to the length of the measured ones."""
     found, idle_s = None, 0.0
@@ -185,4 +192,12 @@ def _as_asked(levels: list[str], asked: Any) -> list[str]:
     return sorted(levels, key=lambda level: order.index(level) if level in order else len(order))
 
 
-__all__ = ["MEASURED", "Evidence", "Reading", "by_cell", "printed_levels", "reading"]
+__all__ = [
+    "MEASURED",
+    "Evidence",
+    "Reading",
+    "by_cell",
+    "cell_groups",
+    "printed_levels",
+    "reading",
+]

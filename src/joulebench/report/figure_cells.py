@@ -16,10 +16,11 @@ from joulebench.report.drawing import (
     Picture,
     canvas,
     clear_background,
+    label_text,
     rendered,
 )
 from joulebench.report.numbers import Unit, best_unit
-from joulebench.stats import Estimate, expanded_uncertainty
+from joulebench.stats import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,14 +71,29 @@ def _picture(quantity: Quantity, cells: Sequence[Cell], origin: str) -> Picture:
         beside = cell.estimates.get(quantity.beside)
         if beside is not None:
             _ring(axes, place, beside.value * unit.factor, colour)
-    _rows(axes, [cell.label for cell in rows], [_group(cells, cell) for cell in rows])
+    _rows(axes, row_labels(rows), [_group(cells, cell) for cell in rows])
     axes.set_xlabel(f"{quantity.title} / {unit.symbol}")
     _limits(axes, rows, quantity, unit)
     clear_background(figure)
     name = f"cells-{quantity.name.removesuffix('_j').replace('_', '-')}"
     svg, png = rendered(figure, name)
-    return Picture(name, quantity.title, _alt(quantity, rows, unit), _caption(quantity, origin),
-                   svg, png)  # fmt: skip
+    alt, caption = _alt(quantity, rows, unit), _caption(quantity, rows, origin)
+    return Picture(name, quantity.title, alt, caption, svg, png)
+
+
+def row_labels(cells: Sequence[Cell]) -> list[str]:
+    """Give the names of cells, with what tells apart those of equal levels."""
+    methods, scopes = ({getattr(cell, name) for cell in cells} for name in ("method", "scope"))
+    return [
+        " · ".join(
+            [
+                label_text(cell.label),
+                *([cell.method] if len(methods) > 1 else []),
+                *([cell.scope] if len(scopes) > 1 else []),
+            ]
+        )
+        for cell in cells
+    ]
 
 
 def _group(cells: Sequence[Cell], cell: Cell) -> int:
@@ -90,22 +106,11 @@ def _dot(axes: Axes, place: int, estimate: Estimate, colour: str) -> None:
     if estimate.bounded:
         axes.plot([estimate.low, estimate.high], [place, place], color=colour, lw=1.4,
                   solid_capstyle="butt")  # fmt: skip
-    noise = noise_half_width(estimate)
-    if noise is not None:
+    noise = estimate.noise_half
+    if estimate.n > 1 and math.isfinite(noise):
         ends = [estimate.value - noise, estimate.value + noise]
         axes.plot(ends, [place, place], color=colour, lw=3.2, alpha=0.45, solid_capstyle="butt")
     axes.plot([estimate.value], [place], "o", color=colour, ms=4.2, mew=0)
-
-
-def noise_half_width(estimate: Estimate) -> float | None:
-    """Give the half width of the interval of the noise alone: what matters between cells.
-
-    ``None`` where there is no noise from repeats, or the interval is not symmetric.
-    """
-    arms = estimate.high - estimate.value, estimate.value - estimate.low
-    if estimate.n < 2 or not math.isclose(*arms, rel_tol=1e-6):
-        return None
-    return expanded_uncertainty(estimate.noise, estimate.n - 1.0, 0.0, estimate.level)[0]
 
 
 def _ring(axes: Axes, place: int, value: float, colour: str) -> None:
@@ -143,8 +148,9 @@ def _alt(quantity: Quantity, rows: Sequence[Cell], unit: Unit) -> str:
     )
 
 
-def _caption(quantity: Quantity, origin: str) -> str:
-    beside = f" Open circles: {quantity.beside_words}." if quantity.beside else ""
+def _caption(quantity: Quantity, rows: Sequence[Cell], origin: str) -> str:
+    rings = any(quantity.beside in cell.estimates for cell in rows)
+    beside = f" Open circles: {quantity.beside_words}." if rings else ""
     return (
         "Dots: estimates; thin bars: 95 % intervals, noise and bias together; thick bars: noise "
         f"alone, which is what counts between cells read by one meter.{beside} {origin}."

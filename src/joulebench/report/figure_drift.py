@@ -15,6 +15,7 @@ from joulebench.report.drawing import (
     Picture,
     canvas,
     clear_background,
+    label_text,
     rendered,
 )
 from joulebench.report.evidence import Evidence, Reading, by_cell
@@ -107,7 +108,7 @@ def _dots(axes: Axes, points: Sequence[Point], evidence: Evidence) -> None:
     for place, level in enumerate(levels):
         mine = [p for p in points if next(iter(p[2].levels.values()), "") == level]
         axes.plot([p[0] for p in mine], [p[1] for p in mine], "os^Dvp*"[place % 7], mew=0, ms=4.2,
-                  color=SERIES[place % len(SERIES)], label=level or None)  # fmt: skip
+                  color=SERIES[place % len(SERIES)], label=label_text(level) or None)  # fmt: skip
     if 1 < len(levels) <= 7:
         legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False,
                              fontsize=8, handletextpad=0.2)  # fmt: skip

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from joulebench.channel import Window
 from joulebench.energy import Trace, headline_channels
-from joulebench.errors import UsageError
 from joulebench.finding import Finding
 from joulebench.record import load_traces
 from joulebench.report.drawing import (
@@ -34,6 +33,9 @@ MOST_RUNS = 6
 MOST_POINTS = 500
 """Points a line: more are averaged in bins, which a curve of this width cannot show anyway."""
 
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError)
+"""What reading or drawing a damaged file of traces ends in."""
+
 _NESTED = {"prefill", "decode", "request"}
 """Windows inside the measured one, too short to shade."""
 
@@ -47,22 +49,21 @@ def trace_pictures(evidence: Evidence) -> tuple[list[Picture], list[Finding]]:
     pictures, findings = [], []
     for place, each in enumerate(chosen_runs(evidence), 1):
         try:
-            traces = load_traces(evidence.table.trace_path(each.run.run_id))
-        except UsageError as error:
+            picture = _picture(place, each, load_traces(evidence.table.trace_path(each.run.run_id)))
+        except DAMAGE as error:
             findings.append(_unreadable(each, error))
             continue
-        picture = _picture(place, each, traces)
         if picture is not None:
             pictures.append(picture)
     return pictures, findings
 
 
-def _unreadable(each: Reading, error: UsageError) -> Finding:
+def _unreadable(each: Reading, error: Exception) -> Finding:
     return Finding(
         "trace-unreadable",
         "warning",
         each.run.run_id,
-        f"Its traces cannot be read, so they are not drawn: {error}",
+        f"Its traces cannot be read, so they are not drawn: {' '.join(str(error).split())}",
         "Restore the file from a copy; the energies in the record stand without it.",
     )
 

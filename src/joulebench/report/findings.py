@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from joulebench.errors import UsageError
 from joulebench.finding import SEVERITIES, Finding
 from joulebench.report.evidence import Evidence
 
@@ -73,7 +74,11 @@ def _of_runs(evidence: Evidence) -> list[tuple[str, Finding]]:
 
 
 def _of_study(evidence: Evidence, extra: Iterable[Finding]) -> list[tuple[str, Finding]]:
-    stored = [Finding.from_dict(record) for record in evidence.study.get("findings") or []]
+    try:
+        stored = [Finding.from_dict(record) for record in evidence.study.get("findings") or []]
+    except (TypeError, ValueError) as error:
+        path = evidence.table.folder / "study.yaml"
+        raise UsageError(f"{path}: findings: {error}; mend or remove that entry") from error
     return [("", finding) for finding in [*stored, *extra]]
 
 

@@ -9,11 +9,13 @@ import joulebench
 from joulebench.report.asked import design_rows, fact_rows, host_rows, setting_rows
 from joulebench.report.cell_rows import cell_rows, contrast_rows, heads
 from joulebench.report.cells import Cell
+from joulebench.report.commands import commands
 from joulebench.report.content import Content, total_energy
 from joulebench.report.drawing import OTHER_WINDOW, WINDOWS
 from joulebench.report.evidence import Evidence
 from joulebench.report.findings import severity_counts
 from joulebench.report.numbers import count
+from joulebench.report.phase_rows import phase_heads, phase_notes, phase_rows
 from joulebench.report.run_rows import run_rows, run_units
 from joulebench.report.sensors import sensor_rows
 
@@ -24,6 +26,9 @@ METHODS = {
     "simulated": "made up by a simulated sensor or engine; it says nothing of real hardware",
 }
 """What each method means, for badges and glossary."""
+
+MOST_CONTRASTS = 40
+"""More than this are left to the table on disk: levels are compared two by two."""
 
 
 def page(content: Content) -> str:
@@ -54,7 +59,11 @@ def _context(content: Content) -> dict[str, Any]:
         "heads": heads(content.cells),
         "cell_rows": cell_rows(content.cells, content.findings),
         "notes": _notes(content),
-        "contrasts": contrast_rows(content.contrasts),
+        "phase_heads": phase_heads(content.phases),
+        "phase_rows": phase_rows(content.phases),
+        "phase_notes": phase_notes(content.phases),
+        "contrasts": contrast_rows(content.contrasts[:MOST_CONTRASTS]),
+        "several_hosts": len({run.host for run in evidence.runs}) > 1,
         "design": design_rows(evidence),
         "settings": setting_rows(evidence),
         "hosts": {name: host_rows(facts) for name, facts in evidence.table.hosts.items()},
@@ -64,7 +73,7 @@ def _context(content: Content) -> dict[str, Any]:
         "run_units": run_units(evidence),
         "windows": _windows(evidence),
         "methods": METHODS,
-        "commands": _commands(evidence),
+        "commands": commands(evidence),
         "study_text": (evidence.table.folder / "study.yaml").read_text(encoding="utf-8"),
         "version": joulebench.__version__,
         "records_until": max((run.started_at for run in evidence.runs), default=""),
@@ -128,16 +137,3 @@ def _windows(evidence: Evidence) -> list[tuple[str, str]]:
     names = dict.fromkeys(window.name for each in evidence.readings for window in each.run.windows)
     shaded: Sequence[str] = [name for name in names if name not in ("prefill", "decode", "request")]
     return [(name, WINDOWS.get(name, OTHER_WINDOW)) for name in shaded]
-
-
-def _commands(evidence: Evidence) -> list[str]:
-    source = evidence.study.get("source")
-    if "imported" in evidence.origin_words and isinstance(source, dict):
-        first = (
-            f"joulebench import {source.get('kind', 'KIND')} {source.get('path', 'SOURCE')} "
-            f"--out {evidence.table.name}  # and the table or factors that were given"
-        )
-    else:
-        first = f"joulebench run study.yaml --out {evidence.table.name}"
-    return [f"pip install joulebench=={joulebench.__version__}", first,
-            f"joulebench report {evidence.table.name}"]  # fmt: skip

@@ -47,6 +47,7 @@ def _row(
         "block": run.trial.get("block", ABSENT),
         "levels": list(printed_levels(run).values()),
         "status": run.status,
+        "host": run.host,
         "error": run.error or "",
         "method": each.energy.method if each else "",
         "scope": each.energy.scope if each else "",

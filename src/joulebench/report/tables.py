@@ -13,19 +13,23 @@ from joulebench.record import write_whole
 from joulebench.report.cells import QUANTITIES, Cell
 from joulebench.report.content import Content
 from joulebench.report.contrasts import Contrast
+from joulebench.report.phases import TOKENS, CellPhases
 from joulebench.report.sensors import sensor_rows
 from joulebench.stats import Estimate
 
 
 def write_tables(content: Content, folder: Path) -> list[Path]:
-    """Write cells, contrasts, findings and sensors as CSV into ``folder``."""
+    """Write those tables that have a row as CSV into ``folder``."""
     tables: dict[str, list[dict[str, Any]]] = {
         "cells": [_cell(cell) for cell in content.cells],
+        "phases": [row for cell in content.phases for row in _phases(cell)],
         "contrasts": [_contrast(contrast) for contrast in content.contrasts],
         "findings": [row.to_dict() for row in content.findings],
         "sensors": sensor_rows(content.evidence),
     }
-    return [_write(folder / f"{name}.csv", rows) for name, rows in tables.items()]
+    for name in tables:
+        (folder / f"{name}.csv").unlink(missing_ok=True)
+    return [_write(folder / f"{name}.csv", rows) for name, rows in tables.items() if rows]
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -47,6 +51,31 @@ def _cell(cell: Cell) -> dict[str, Any]:
             row.update(_columns(name, cell.estimates[name]))
     row["findings"] = ";".join(sorted(cell.findings))
     return row
+
+
+def _phases(cell: CellPhases) -> list[dict[str, Any]]:
+    """Give one row a phase."""
+    return [
+        {
+            **cell.levels,
+            "phase": name,
+            "runs": phase.runs,
+            "runs_below_resolution": phase.below,
+            "method": cell.method,
+            "scope": cell.scope,
+            **_all_columns(phase.estimates),
+            **({"tokens": TOKENS[name]} if phase.per_token is not None else {}),
+        }
+        for name, phase in cell.phases.items()
+    ]
+
+
+def _all_columns(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {
+        column: figure
+        for name, estimate in estimates.items()
+        for column, figure in _columns(name, estimate).items()
+    }
 
 
 def _contrast(contrast: Contrast) -> dict[str, Any]:

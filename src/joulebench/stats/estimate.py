@@ -21,6 +21,8 @@ class Estimate:
         dof: Effective degrees of freedom of the combined uncertainty.
         level: Coverage the interval states.
         method: How the interval was made, in a few words.
+        noise_half: Half width of the interval of the noise alone, never more than the whole's;
+            ``nan`` where the noise is unknown or its interval is not symmetric.
     """
 
     value: float
@@ -32,6 +34,7 @@ class Estimate:
     dof: float = math.inf
     level: float = 0.95
     method: str = ""
+    noise_half: float = math.nan
 
     @property
     def bounded(self) -> bool:
@@ -59,6 +62,7 @@ class Estimate:
             dof=self.dof,
             level=self.level,
             method=self.method,
+            noise_half=self.noise_half * factor,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,6 +12,11 @@ from joulebench.stats.estimate import Estimate
 
 Values = Sequence[float] | npt.NDArray[np.float64]
 
+Noise = tuple[float, float]
+"""A standard uncertainty and its degrees of freedom."""
+
+SINGLE = "single value, reading uncertainty alone"
+
 
 def mean_estimate(
     values: Values, *, bias: float = 0.0, reading_noise: float = 0.0, level: float = 0.95
@@ -24,10 +29,11 @@ def mean_estimate(
     (JCGM 100:2008, the GUM, 5.1.2 and G.4.1, equation G.2b), and is never narrower than the
     noise's own.
 
-    The scatter of repeats contains the noise of each reading. Where a coarse sensor makes the
-    scatter come out smaller than that, ``reading_noise / sqrt(n)`` is the floor of ``u_A``. One
-    value alone has no scatter: its interval is then the reading's own and says nothing of how
-    the thing varies from run to run.
+    The scatter of repeats contains the noise of each reading, which is known beside it. Where a
+    coarse sensor makes the scatter come out too small, the interval is the one that takes
+    ``reading_noise / sqrt(n)``, known, for ``u_A``: the wider of the two counts. One value alone
+    has no scatter: its interval is then the reading's own and says nothing of how the thing varies
+    from run to run.
 
     Args:
         values: Repetitions, shape (n,).
@@ -39,14 +45,34 @@ def mean_estimate(
         ValueError: No values, one that is not finite, or a negative uncertainty.
     """
     sample = checked(values)
-    _check_uncertainty(bias, reading_noise)
+    check_uncertainty(bias, reading_noise)
+    noises = noises_of_mean(sample, reading_noise)
+    method = "t interval of the mean" if len(sample) > 1 else SINGLE
+    return symmetric(float(np.mean(sample)), len(sample), noises, bias, level, method)
+
+
+def noises_of_mean(sample: npt.NDArray[np.float64], reading_noise: float) -> list[Noise]:
+    """Give what is known of the noise of the mean of ``sample``, shape (n,).
+
+    Returns:
+        Standard uncertainty with its degrees of freedom: from the scatter, and from the known
+        noise of one value; ``nan`` where neither is to be had.
+    """
     n = len(sample)
-    scatter = float(np.std(sample, ddof=1)) if n > 1 else math.nan
-    noise, dof = _noise_of_mean(n, scatter, reading_noise)
-    value = float(np.mean(sample))
-    half, dof_combined = expanded_uncertainty(noise, dof, bias, level)
-    method = "t interval of the mean" if n > 1 else "single value, reading uncertainty alone"
-    return Estimate(value, value - half, value + half, n, noise, bias, dof_combined, level, method)
+    seen = [(float(np.std(sample, ddof=1)) / math.sqrt(n), n - 1.0)] if n > 1 else []
+    known = [(reading_noise / math.sqrt(n), math.inf)] if reading_noise > 0 else []
+    return [*seen, *known] or [(math.nan, math.inf)]
+
+
+def symmetric(
+    value: float, n: int, noises: Sequence[Noise], bias: float, level: float, method: str
+) -> Estimate:
+    """Make the widest of the intervals that each statement of the noise gives with the bias."""
+    half, dof = max(expanded_uncertainty(*noise, bias, level) for noise in noises)
+    noise_half = max(expanded_uncertainty(*noise, 0.0, level)[0] for noise in noises)
+    largest = max(noise for noise, _ in noises)
+    return Estimate(value, value - half, value + half, n, largest, bias, dof, level, method,
+                    noise_half)  # fmt: skip
 
 
 def expanded_uncertainty(
@@ -66,14 +92,15 @@ def expanded_uncertainty(
         far that the formula by itself would say that being less sure narrows the interval
         (Ballico 2000, Metrologia 37, 61).
     """
-    from scipy.stats import t as student
+    # Of scipy.special and not scipy.stats, whose import and whose calls take far longer.
+    from scipy.special import stdtrit
 
     combined = math.hypot(noise, bias)
     if math.isnan(combined) or combined == 0.0:
         return combined, dof
     share = (noise / combined) ** 4
     dof_combined = dof / share if share > 0 else math.inf
-    quantiles = student.ppf(0.5 + level / 2, [dof_combined, dof])
+    quantiles = stdtrit([dof_combined, dof], 0.5 + level / 2)
     return max(float(quantiles[0]) * combined, float(quantiles[1]) * noise), dof_combined
 
 
@@ -93,14 +120,12 @@ def checked(values: Values) -> npt.NDArray[np.float64]:
     return sample
 
 
-def _noise_of_mean(n: int, scatter: float, reading_noise: float) -> tuple[float, float]:
-    floor = reading_noise / math.sqrt(n)
-    if n == 1:
-        return (floor if reading_noise > 0 else math.nan), math.inf
-    return max(scatter / math.sqrt(n), floor), n - 1.0
+def check_uncertainty(*figures: float) -> None:
+    """Refuse standard uncertainties that cannot be.
 
-
-def _check_uncertainty(*figures: float) -> None:
+    Raises:
+        ValueError: One is negative or not finite.
+    """
     for figure in figures:
         if not (math.isfinite(figure) and figure >= 0):
             raise ValueError(f"a standard uncertainty must be finite and at least 0, not {figure}")

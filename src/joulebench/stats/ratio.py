@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import numpy.typing as npt
 
 from joulebench.stats.estimate import Estimate
-from joulebench.stats.mean import Values, checked, expanded_uncertainty, mean_estimate
+from joulebench.stats.mean import (
+    SINGLE,
+    Values,
+    check_uncertainty,
+    checked,
+    expanded_uncertainty,
+    mean_estimate,
+    noises_of_mean,
+    symmetric,
+)
 
 Array = npt.NDArray[np.float64]
+
+_LARGEST_LOG = math.log(sys.float_info.max)
 
 
 def geometric_mean(values: Values, *, log_bias: float = 0.0, level: float = 0.95) -> Estimate:
@@ -89,32 +101,40 @@ def log_ratio(
 
 
 def ratio_of_sums(
-    numerator: Values, denominator: Values, *, bias: float = 0.0, level: float = 0.95
+    numerator: Values,
+    denominator: Values,
+    *,
+    bias: float = 0.0,
+    reading_noise: float = 0.0,
+    level: float = 0.95,
 ) -> Estimate:
     """Estimate ``R = sum(y) / sum(x)`` over runs, ``x`` counted without error (tokens, items).
 
     The noise is ``s(y - R x) / (sqrt(n) x)``, ``s`` with ``n - 1`` degrees of freedom and ``x``
     the mean (the linearised ratio estimator: Cochran 1977, Sampling Techniques, 6.4), combined
-    with the bias as in :func:`~joulebench.stats.mean.mean_estimate`. One run alone has no noise to
-    show: its interval is the bias's, or ``nan`` where none is given.
+    with the bias and the noise of a reading as in :func:`~joulebench.stats.mean.mean_estimate`. One
+    run alone has no scatter: its interval is that of its reading, or ``nan`` where neither bias nor
+    noise is given.
 
     Args:
         numerator: One value a run, shape (n,).
         denominator: One count a run, shape (n,), with a sum above 0.
         bias: Standard uncertainty of the mean of ``numerator`` that repetitions do not shrink.
+        reading_noise: Standard uncertainty of one value of ``numerator`` from its measurement.
         level: Coverage of the interval.
 
     Raises:
-        ValueError: Different lengths, values not finite, or a denominator that sums to 0 or less.
+        ValueError: Different lengths, values not finite, a negative uncertainty, or a denominator
+            that sums to 0 or less.
     """
     y, x = _ratio_sides(numerator, denominator)
+    check_uncertainty(bias, reading_noise)
     value, n, x_mean = float(y.sum() / x.sum()), len(y), float(x.mean())
-    if n == 1:
+    if n == 1 and reading_noise == 0:
         return _single_ratio(value, bias / x_mean, level)
-    noise = float(np.std(y - value * x, ddof=1)) / math.sqrt(n) / x_mean
-    half, dof = expanded_uncertainty(noise, n - 1.0, bias / x_mean, level)
-    return Estimate(value, value - half, value + half, n, noise, bias / x_mean, dof, level,
-                    "ratio of sums, linearised")  # fmt: skip
+    noises = noises_of_mean((y - value * x) / x_mean, reading_noise / x_mean)
+    method = "ratio of sums, linearised" if n > 1 else SINGLE
+    return symmetric(value, n, noises, bias / x_mean, level, method)
 
 
 def fieller_ratio(
@@ -194,7 +214,7 @@ def _from_log(logs: Estimate, method: str) -> Estimate:
     return Estimate(
         value,
         math.exp(logs.low),
-        math.exp(logs.high),
+        math.exp(logs.high) if logs.high < _LARGEST_LOG else math.inf,
         logs.n,
         value * logs.noise,
         value * logs.bias,

@@ -1,0 +1,124 @@
+"""Where the energy of a cell goes: load, warm-up, prefill and decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from joulebench.energy import Energy, total
+from joulebench.report.cells import energy_per, mean_energy, reading_noise
+from joulebench.report.evidence import Evidence, Reading, cell_groups
+from joulebench.run_row import headline_energy
+from joulebench.stats import Estimate, ratio_of_sums
+
+PHASES = ("load", "warmup", "prefill", "decode")
+"""Windows that are phases of a trial, in the order in which they happen."""
+
+TOKENS = {"prefill": "tokens_in", "decode": "tokens_out"}
+"""Phases inside the measured windows, with the count that their energy is divided by."""
+
+Measured = tuple[Reading, Energy]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of a cell's runs.
+
+    Args:
+        energy: Mean over runs, J; a run's windows of one name are pooled.
+        per_token: J per input token of a prefill, per output token of a decode; ``None`` where
+            tokens were not counted, and for phases outside the measured windows.
+        share: Part of the measured energy, 0 to 1; ``None`` for phases outside it.
+        runs: Runs behind it.
+        below: Runs among them whose windows are below the sensor's resolution.
+    """
+
+    energy: Estimate
+    per_token: Estimate | None
+    share: Estimate | None
+    runs: int
+    below: int
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """The estimates that there are, by name."""
+        found = {"energy_j": self.energy, "per_token_j": self.per_token, "share": self.share}
+        return {name: estimate for name, estimate in found.items() if estimate is not None}
+
+
+@dataclass(frozen=True)
+class CellPhases:
+    """The phases of one combination of levels that were measured.
+
+    Args:
+        levels: Factor -> level.
+        method: Weakest method among its channels.
+        scope: What its joules cover.
+        phases: Name in :data:`PHASES` -> phase.
+    """
+
+    levels: dict[str, str]
+    method: str
+    scope: str
+    phases: dict[str, Phase]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the phases as a JSON-ready dict."""
+        phases = {
+            name: {
+                "runs": phase.runs,
+                "runs_below_resolution": phase.below,
+                **{key: found.to_dict() for key, found in phase.estimates.items()},
+            }
+            for name, phase in self.phases.items()
+        }
+        return {"levels": self.levels, "method": self.method, "scope": self.scope, **phases}
+
+
+def cell_phases(evidence: Evidence) -> list[CellPhases]:
+    """Estimate the phases of every cell that has one, in the order of the cells."""
+    rows = [_of_cell(group) for group in cell_groups(evidence)]
+    return [row for row in rows if row.phases]
+
+
+def _of_cell(group: Sequence[Reading]) -> CellPhases:
+    phases = {}
+    for name in PHASES:
+        energies = [(each, headline_energy(each.run, name)) for each in group]
+        found = [(each, energy) for each, energy in energies if energy is not None]
+        estimate = mean_energy([energy for _, energy in found])
+        if estimate is not None:
+            phases[name] = _phase(name, found, estimate)
+    return CellPhases(group[0].levels, *group[0].origin, phases)
+
+
+def _phase(name: str, found: Sequence[Measured], energy: Estimate) -> Phase:
+    inside = name in TOKENS
+    return Phase(
+        energy=energy,
+        per_token=_per_token(TOKENS[name], found) if inside else None,
+        share=_share(found) if inside else None,
+        runs=len(found),
+        below=sum(energy.below_resolution for _, energy in found),
+    )
+
+
+def _per_token(count: str, found: Sequence[Measured]) -> Estimate | None:
+    counted = [(energy, each.run.work[count]) for each, energy in found if each.run.work.get(count)]
+    return energy_per([energy for energy, _ in counted], [tokens for _, tokens in counted])
+
+
+def _share(found: Sequence[Measured]) -> Estimate | None:
+    """Divide by the measured energy: what errs alike in part and whole, as a gain, cancels."""
+    parts, wholes = [energy for _, energy in found], [each.energy for each, _ in found]
+    whole = total(wholes)
+    if whole.joules <= 0:
+        return None
+    left = total(parts).ratio(whole).bias * whole.joules / len(wholes)
+    return ratio_of_sums(
+        [part.joules for part in parts],
+        [each.joules for each in wholes],
+        bias=left,
+        reading_noise=reading_noise(parts),
+    )
