@@ -17,9 +17,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from joulebench.channel import Channel, Window
 from joulebench.energy import Energy, Trace, headline_channels, total
@@ -38,6 +39,17 @@ _RETURN_EARLY = (
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Measured(Protocol[P, R_co]):
+    """A function whose calls are measured: ``measurements`` has a window a call."""
+
+    __name__: str
+    measurements: list[Measure]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function and measure it."""
 
 
 class Measurement:
@@ -127,38 +139,54 @@ class Measurement:
         return f"{self.name}: {self.energy.described()} in {self.duration_s:.3f} s"
 
 
+@dataclass
+class _Session:
+    """A recording, the number of windows open on it, and those closed but not yet integrated."""
+
+    recording: Recording
+    open_windows: int = 0
+    closed: list[Measure] = field(default_factory=list)
+
+
 class _Shared:
-    """Recordings that windows share, each counted by the windows that are open on it."""
+    """Recordings that windows share, each ended by the last window that is open on it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[Recording, int]] = {}
+        self._sessions: dict[str, _Session] = {}
 
     def enter(self, meters: Sequence[MeterSpec], interval_s: float) -> tuple[str, Recording]:
         """Join the recording of these meters, starting it where there is none."""
         key = json.dumps([[spec.to_dict() for spec in meters], interval_s], sort_keys=True)
         with self._lock:
-            if key in self._open:
-                recording, count = self._open[key]
-            else:
-                recording, count = _started(meters, interval_s), 0
-            self._open[key] = (recording, count + 1)
-        return key, recording
+            if key not in self._sessions:
+                self._sessions[key] = _Session(_started(meters, interval_s))
+            self._sessions[key].open_windows += 1
+            return key, self._sessions[key].recording
 
-    def leave(self, key: str) -> None:
-        """Leave a recording; the last one ends it."""
+    def leave(self, key: str, window: Measure) -> None:
+        """Leave a recording; the last window waits for the sensors, ends it, and integrates all.
+
+        An inner window does not wait: the time would be part of the windows around it.
+        """
         with self._lock:
-            recording, count = self._open.pop(key)
-            if count > 1:
-                self._open[key] = (recording, count - 1)
+            session = self._sessions[key]
+            session.open_windows -= 1
+            session.closed.append(window)
+            if session.open_windows:
                 return
-        recording.stop()
-        shutil.rmtree(recording.folder, ignore_errors=True)
+            del self._sessions[key]
+        try:
+            session.recording.settle()
+            conclude(session.closed, session.recording)
+        finally:
+            session.recording.stop()
+            shutil.rmtree(session.recording.folder, ignore_errors=True)
 
     def forget(self) -> None:
         """Forget all: a forked child has none of the threads that record."""
         self._lock = threading.Lock()
-        self._open.clear()
+        self._sessions.clear()
 
 
 def _started(meters: Sequence[MeterSpec], interval_s: float) -> Recording:
@@ -193,6 +221,7 @@ class Measure:
         self._measured: Measurement | None = None
         self._key: str | None = None
         self._recording: Recording | None = None
+        self._window: Window | None = None
         self._start_s = 0.0
 
     def __enter__(self) -> Measure:
@@ -201,7 +230,7 @@ class Measure:
                 f"measure({self._name!r}): this window is open already; call jb.measure again for "
                 "a second one"
             )
-        self._measured = None
+        self._measured = self._window = None
         self._key, self._recording = _SHARED.enter(resolve(self._meters), self._interval_s)
         self._recording.sample()
         self._start_s = time.monotonic()
@@ -214,27 +243,38 @@ class Measure:
         traceback: TracebackType | None,
     ) -> None:
         stop_s = time.monotonic()
-        key, recording = self._key, self._recording
+        key, self._key = self._key, None
         assert key is not None
-        assert recording is not None
-        self._key = self._recording = None
-        try:
-            recording.sample()
-            recording.settle()
-            window = Window(self._name, self._start_s, stop_s)
-            before_s = 4 * recording.settle_s + 10 * self._interval_s
-            traces = recording.traces(window.start_s - before_s)
-            self._measured = Measurement(window, recording.channels, traces)
-        finally:
-            _SHARED.leave(key)
+        assert self._recording is not None
+        self._recording.sample()
+        self._window = Window(self._name, self._start_s, stop_s)
+        _SHARED.leave(key, self)
+
+    @property
+    def started_s(self) -> float:
+        """When the window was opened, monotonic s."""
+        return self._start_s
+
+    def conclude(self, recording: Recording, traces: Mapping[str, Trace]) -> None:
+        """Integrate the closed window; a second call changes nothing."""
+        if self._window is not None and self._measured is None:
+            self._measured = Measurement(self._window, recording.channels, traces)
+            self._recording = None
 
     @property
     def measurement(self) -> Measurement:
         """What the window cost.
 
+        Inside another window it waits until the sensors have shown this window's end.
+
         Raises:
             UsageError: The window has not closed yet.
         """
+        if self._measured is None and self._window is not None and self._recording is not None:
+            waited_s = time.monotonic() - self._window.stop_s
+            time.sleep(max(self._recording.settle_s - waited_s, 0.0))
+            self._recording.sample()
+            conclude([self], self._recording)
         if self._measured is None:
             raise UsageError(
                 f"measure({self._name!r}): the energy is known once the with-block has ended"
@@ -258,8 +298,8 @@ class Measure:
 
     @property
     def duration_s(self) -> float:
-        """Length of the window, s."""
-        return self.measurement.duration_s
+        """Length of the window, s; known as soon as it has closed."""
+        return self._window.duration_s if self._window else self.measurement.duration_s
 
     @property
     def findings(self) -> list[Finding]:
@@ -270,7 +310,7 @@ class Measure:
         """Print name, energy and duration."""
         return str(self.measurement)
 
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+    def __call__(self, function: Callable[P, R]) -> Measured[P, R]:
         """Measure every call of a function; the wrapper's list ``measurements`` keeps them.
 
         Raises:
@@ -282,7 +322,7 @@ class Measure:
                 f"measure({self._name!r}): {function.__name__} returns before its work is done; "
                 "put `with jb.measure(...)` around the code that awaits or iterates"
             )
-        measurements: list[Measurement] = []
+        measurements: list[Measure] = []
 
         @functools.wraps(function)
         def measured(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -291,18 +331,29 @@ class Measure:
                 with window:
                     return function(*args, **kwargs)
             finally:
-                measurements.append(window.measurement)
+                measurements.append(window)
 
-        measured.measurements = measurements  # type: ignore[attr-defined]
-        return measured
+        wrapper = cast(Measured[P, R], measured)
+        wrapper.measurements = measurements
+        return wrapper
+
+
+def conclude(windows: Sequence[Measure], recording: Recording) -> None:
+    """Integrate closed windows of one recording, reading its files once."""
+    starts = [window.started_s for window in windows]
+    before_s = 4 * recording.settle_s + 10 * recording.interval_s
+    traces = recording.traces(min(starts) - before_s)
+    for window in windows:
+        window.conclude(recording, traces)
 
 
 def measure(name: str = "measure", *, meters: Meters = "auto", interval_s: float = 0.1) -> Measure:
     """Measure the energy of a with-block, or of every call of a function it decorates.
 
-    The with-block itself is not delayed, but leaving it takes as long as the slowest sensor needs
-    to show its end: one update, and for a sensor that averages, its averaging time. Synchronise
-    work that runs on a device before the block ends.
+    The with-block itself is not delayed. Leaving the outermost one takes as long as the slowest
+    sensor needs to show its end: one update, and for a sensor that averages, its averaging time. An
+    inner window waits only if its energy is asked for while another is open. Synchronise work that
+    runs on a device before the block ends.
 
     Args:
         name: Name of the window.
