@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from joulebench.energy import Channel, Energy, Trace, Window
@@ -187,3 +189,11 @@ def test_a_file_that_holds_no_traces_is_named(tmp_path: Path) -> None:
         load_traces(path)
     with pytest.raises(UsageError, match="holds no traces"):
         load_traces(tmp_path / "absent.parquet")
+
+
+def test_a_parquet_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.parquet"
+    for columns in ({"x": [1]}, {"channel": ["a"], "t_s": [0.0], "v": [1.0]}):
+        pq.write_table(pa.table(columns), path)
+        with pytest.raises(UsageError, match=r"run\.parquet holds no traces"):
+            load_traces(path)

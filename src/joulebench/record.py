@@ -350,25 +350,37 @@ def load_traces(path: Path) -> dict[str, Trace]:
     """Read the traces of one run by channel name.
 
     Raises:
-        UsageError: The file is absent or cannot be read.
+        UsageError: The file is absent, cannot be read, or holds something else.
     """
-    import numpy as np
     import pyarrow as pa
+
+    try:
+        return _traces(path)
+    except (
+        OSError,
+        pa.ArrowException,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"{path} holds no traces: {what}") from error
+
+
+def _traces(path: Path) -> dict[str, Trace]:
+    import numpy as np
     import pyarrow.parquet as pq
 
     from joulebench.energy import Trace
 
-    try:
-        table = pq.read_table(path)
-        channels = json.loads(table.schema.metadata[b"joulebench.channels"])
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path} holds no traces: {error}") from error
+    table = pq.read_table(path)
     column = table["channel"].combine_chunks()
     names = column.dictionary.to_pylist()
     codes = column.indices.to_numpy()
     t_s, v = table["t_s"].to_numpy(), table["v"].to_numpy()
     traces = {}
-    for record in channels:
+    for record in json.loads((table.schema.metadata or {})[b"joulebench.channels"]):
         rows = np.flatnonzero(codes == names.index(record["name"]))
         traces[record["name"]] = Trace(Channel.from_dict(record), t_s[rows], v[rows])
     return traces
