@@ -222,3 +222,17 @@ def test_long_levels_keep_their_difference() -> None:
 def test_unknown_order_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'blocks'"):
         Design.of({}, order="block")
+
+
+@pytest.mark.parametrize("name", ["in", "if", "lambda"])
+def test_a_word_of_python_is_no_factor(name: str) -> None:
+    with pytest.raises(UsageError, match="no word of Python"):
+        Factor(name, ("a",))
+
+
+def test_too_many_trials_are_refused_at_once() -> None:
+    levels = list(range(300))
+    with pytest.raises(UsageError, match="27000000 combinations"):
+        Design.of({"a": levels, "b": levels, "c": levels})
+    with pytest.raises(UsageError, match="x 1000000000 repetitions"):
+        Design.of({"a": [1, 2]}, repetitions=10**9)

@@ -272,9 +272,43 @@ def test_ending_the_measurement_ends_the_command_and_keeps_its_energy() -> None:
     assert "mean 80" in said or "mean 79.9" in said
 
 
+def test_json_on_standard_output_is_pure() -> None:
+    done = joulebench("measure", "--json", "-", "--meters", "estimate", "--", "echo", "its own")
+    assert json.loads(done.stdout)["exit_status"] == 0
+    assert "its own" in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_command_runs(tmp_path: Path) -> None:
+    trace = tmp_path / "ran"
+    place = tmp_path / "no" / "such.json"
+    done = joulebench("measure", "--json", str(place), "--", "touch", str(trace))
+    assert done.returncode == 2
+    assert "there is no folder" in done.stderr
+    assert not trace.exists()
+
+
+def test_a_file_that_is_no_program_says_what_it_is(tmp_path: Path) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text("#!/bin/sh\n")
+    for program, says in ((script, "chmod +x"), (tmp_path, "is a folder")):
+        done = joulebench("measure", "--", str(program))
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_what_failed_while_it_was_read_is_told() -> None:
+    meter = "simulated:board=ada,watts=1e308"  # more than a reading can hold
+    done = joulebench("measure", "--meters", meter, "--", "sleep", "0.3")
+    assert "no energy" in done.stderr
+    assert "meter 'simulated' gave errors" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (("--interval", "inf", "--", "true"), "--interval"),
+        (("--meters", "estimate", "--meters", "estimate", "--", "true"), "both give the channel"),
         (("--", "no-such-program-anywhere"), "no program"),
         (("--meters", "rappl", "--", "true"), "did you mean 'rapl'"),
         (("--meters", "simulated:board", "--", "true"), "option=value"),

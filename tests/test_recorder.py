@@ -52,6 +52,17 @@ class Unopenable:
         raise RuntimeError("the plugin is broken")
 
 
+def test_two_channels_of_one_name_are_refused(tmp_path: Path) -> None:
+    specs = resolve(["estimate", "estimate"])
+    with pytest.raises(UsageError, match="both give the channel 'cpu:estimate'"):
+        Sampler(specs, tmp_path, 0.1)
+
+
+def test_an_endless_interval_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="finite"):
+        Recording([], tmp_path, interval_s=math.inf)
+
+
 def flaky() -> MeterSpec:
     return MeterSpec("flaky", {}, f"{__name__}:Flaky")
 

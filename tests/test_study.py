@@ -141,13 +141,63 @@ def test_a_command_takes_levels() -> None:
         ({"model": {"by": ["model"], "off": {"a": "b"}}}, "model: key 'off' is not known"),
         ({"exclude": ["model == 'smal'"]}, "excludes no cell"),
         ({"workload": "command"}, "need each other"),
-        ({"meters": "nvml"}, "meters"),
+        ({"meters": "nvml"}, "meters: must be auto or a list such as [nvml, rapl], not 'nvml'"),
+        ({"protocol": {"idle_s": float("inf")}}, "protocol.idle_s: must be a finite number"),
+        ({"protocol": {"idle_s": float("nan")}}, "protocol.idle_s: must be a finite number"),
+        ({"protocol": {"idle_s": 1e300}}, "protocol.idle_s: must be less than or equal to 86400"),
+        ({"sampling": {"temperature": float("inf")}}, "sampling.temperature: must be a finite"),
+        ({"factors": {"task": "boolq"}}, "factors.task: must be a list of levels"),
+        ({"factors": {"task": ["cb", None]}}, "factors.task: level 2 must be text, a finite"),
+        ({"factors": {"task": [float("nan")]}}, "factors.task: level 1 must be text, a finite"),
+        ({"factors": ["task"]}, "factors: must hold names and their lists of levels"),
+        ({"study": 5}, "study: must be a valid string, not 5; put it in quotes"),
+        ({"repetitions": 10**8}, "at most 100000 trials"),
     ],
 )
 def test_mistakes_are_named(changes: dict[str, Any], said: str) -> None:
     message = refusal(**changes)
     assert said in message
     assert "\n" not in message
+
+
+def command_refusal(*words: str, **factors: list[Any]) -> str:
+    study = {"study": "c", "workload": "command", "command": list(words), "factors": factors}
+    with pytest.raises(UsageError) as caught:
+        plan(parse(study, "s.yaml"))
+    return str(caught.value)
+
+
+def test_what_stands_in_a_command_is_a_factor() -> None:
+    assert "{m} names no factor (factors: n)" in command_refusal("sleep", "{m}", n=[1])
+    assert "names no factor (factors: none); write {{ and }}" in command_refusal("sh", "${X}")
+    assert "write {n} in a word of the command" in command_refusal("sleep", "1", n=[1])
+    for word in ("{n:999999999}", "{n:d}", "{n!x}"):
+        assert "more than a factor's name" in command_refusal("sleep", word, n=[1])
+    for word in ("{n.__class__}", "{n[0]}"):
+        assert "names no factor" in command_refusal("sleep", word, n=[1])
+
+
+@pytest.mark.parametrize("name", ["status", "run_id", "energy_j", "duration_s", "findings"])
+def test_a_factor_may_not_hide_a_column_of_the_table(name: str) -> None:
+    said = command_refusal("sleep", f"{{{name}}}", **{name: [1, 2]})
+    assert "the run table has a column of that name" in said
+
+
+def test_a_study_without_items_takes_all_of_the_demo() -> None:
+    from importlib.resources import files
+
+    study = parse({"study": "s", "model": "m", "task": "cb"}, "s.yaml")
+    packaged = files("joulebench.tasks").joinpath("data/cb.jsonl").read_text("utf-8")
+    assert study.tasks.items == len(packaged.splitlines())
+    elsewhere = parse({"study": "s", "model": "m", "task": "cb", "tasks": {"data": "hub"}}, "s")
+    assert elsewhere.tasks.items == 80
+
+
+def test_numbers_with_an_exponent_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("study: s\nprotocol: {idle_s: 2e0, interval_s: 5e-2}\n")
+    protocol = load(str(path)).protocol
+    assert (protocol.idle_s, protocol.interval_s) == (2.0, 0.05)
 
 
 def test_the_file_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import keyword
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +16,9 @@ from joulebench.exclusion import Exclusion, Level, Levels, level_text
 
 ORDERS = ("blocks", "shuffle", "sequential")
 """``blocks``: random within each repetition; ``shuffle``: random over all; ``sequential``."""
+
+MOST_TRIALS = 100_000
+"""More would take a year at five minutes each; so many are a slip in the study file."""
 
 _LONGEST_ID = 150  # bytes; file systems allow 255 with the suffix, archives often less
 
@@ -34,10 +39,10 @@ class Factor:
     levels: tuple[Level, ...]
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier():
+        if not self.name.isidentifier() or keyword.iskeyword(self.name):
             raise UsageError(
                 f"factor {self.name!r}: a factor's name has letters, digits and _ only, "
-                "and does not start with a digit"
+                "does not start with a digit, and is no word of Python such as 'in' or 'if'"
             )
         if not self.levels:
             raise UsageError(f"factor {self.name!r}: give at least one level")
@@ -102,6 +107,13 @@ class Design:
         if self.repetitions < 1:
             raise UsageError(f"repetitions = {self.repetitions}: give at least 1")
         names = [factor.name for factor in self.factors]
+        combinations = math.prod(len(factor.levels) for factor in self.factors)
+        if combinations * self.repetitions > MOST_TRIALS:
+            raise UsageError(
+                f"the design has {combinations} combinations of levels x {self.repetitions} "
+                f"repetitions; at most {MOST_TRIALS} trials can be planned, so vary less or split "
+                "the study"
+            )
         if len(set(names)) < len(names):
             raise UsageError(f"a factor is given twice: {', '.join(names)}")
         if not self.cells:
@@ -160,7 +172,8 @@ class Design:
             yield Trial(run_id(cell, repetition), place, block, repetition, cell)
 
     def _ordered(self) -> list[tuple[int, int, dict[str, Level]]]:
-        rows = [(rep, cell) for rep in range(1, self.repetitions + 1) for cell in self.cells]
+        cells = self.cells
+        rows = [(rep, cell) for rep in range(1, self.repetitions + 1) for cell in cells]
         if self.order == "shuffle":
             mixed = sorted(rows, key=lambda row: self._key(0, run_id(row[1], row[0])))
             return [(1, repetition, cell) for repetition, cell in mixed]

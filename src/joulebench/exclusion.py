@@ -45,7 +45,9 @@ class Exclusion:
     def _parse(self) -> ast.expr:
         try:
             return ast.parse(self.expression.strip(), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        except SyntaxError as error:
+            raise self._refused(f"cannot be read ({error.msg})") from error
+        except (ValueError, RecursionError, MemoryError) as error:
             raise self._refused(f"cannot be read ({type(error).__name__}: {error})") from error
 
     def _refused(self, why: str) -> UsageError:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from joulebench.errors import UsageError
 from joulebench.record import Run, RunTable
+from joulebench.study_check import distinct
 from joulebench.study_file import StudyFile
 from joulebench.study_folder import clear_leftovers, locked, open_study
 from joulebench.study_plan import plan
@@ -15,6 +19,7 @@ from joulebench.study_read import dump, load
 from joulebench.testbed.cooldown import cool_down
 from joulebench.testbed.host import host_facts, host_id
 from joulebench.testbed.interrupts import Interrupts
+from joulebench.testbed.lines import one_line
 from joulebench.testbed.local import LocalTestbed
 
 __all__ = ["Listener", "Outcome", "Stopped", "default_folder", "load", "plan", "run"]
@@ -105,7 +110,7 @@ class _Course:
         if not pending:
             return
         with self.interrupts.allowed():
-            self.testbed.prepare(_distinct(pending))
+            self.testbed.prepare(distinct(pending))
         self._run_all(pending)
         retries, self.failed = self.failed, []
         self._run_all(retries)
@@ -172,7 +177,10 @@ def run(
         table.write_csv()
         failed = tuple(trial["run_id"] for trial in course.failed)
         outcome = Outcome(table, course.ran, failed)
-        return _reported(outcome) if report else outcome
+        if not report:
+            return outcome
+        listener.told({"event": "phase", "phase": "report"})
+        return _reported(outcome)
 
 
 def _run_course(
@@ -183,10 +191,19 @@ def _run_course(
         try:
             course.go(plans)
         except KeyboardInterrupt as error:
-            testbed.stop()
-            clear_leftovers(table.folder)
-            table.write_csv()
+            with suppress(KeyboardInterrupt):  # a second one ends the tidying, not the message
+                testbed.stop()
+                clear_leftovers(table.folder)
+                if table.runs:
+                    table.write_csv()
             raise Stopped(table, len(plans)) from error
+        except OSError as error:
+            testbed.stop()
+            place = shlex.quote(str(table.folder))
+            raise UsageError(
+                f"{place}: {one_line(error)}; what is recorded stays; mend that, then go on with: "
+                f"joulebench run {place}"
+            ) from error
         finally:
             testbed.close()
     return course
@@ -211,21 +228,19 @@ def sensors(study: StudyFile) -> Sensors:
     Raises:
         UsageError: A meter that does not exist, or that this machine lacks.
     """
+    from joulebench.meters.meter import Meter, refuse_same_names
     from joulebench.meters.registry import resolve
 
     specs = resolve(study.meters)
-    channels: list[str] = []
-    for spec in specs:
-        meter = spec.open()
-        channels += [channel.name for channel in meter.channels]
-        meter.close()
+    opened: list[tuple[str, Meter]] = []
+    try:
+        opened.extend((spec.kind, spec.open()) for spec in specs)
+        refuse_same_names(opened)
+    finally:
+        for _, meter in opened:
+            meter.close()
+    channels = [channel.name for _, meter in opened for channel in meter.channels]
     return Sensors([spec.to_dict() for spec in specs], channels)
-
-
-def _distinct(plans: Sequence[Plan]) -> list[Plan]:
-    """Give one plan for each cell: their repetitions need the same libraries."""
-    cells = {str(sorted(each["trial"]["levels"].items())): each for each in plans}
-    return list(cells.values())
 
 
 def _reported(outcome: Outcome) -> Outcome:
@@ -234,6 +249,8 @@ def _reported(outcome: Outcome) -> Outcome:
         from joulebench.report.build import build_report
 
         return replace(outcome, report=build_report(outcome.table.folder))
+    except KeyboardInterrupt as error:
+        raise Stopped(outcome.table, len(outcome.table.done_ids)) from error
     except Exception as error:
         message = " ".join(str(error).split())
         return replace(outcome, report_error=f"{type(error).__name__}: {message}")

@@ -13,12 +13,22 @@ from joulebench.exclusion import Level
 
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
+DEMO_ITEMS = 12
+"""Items of each task that come with the package."""
+
+LONGEST_WAIT_S = 86_400.0
+"""The longest idle or cool-down time, s: a day."""
+
 
 class Strict(BaseModel):
     """A mapping whose keys are all known and whose values are not converted."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
 
@@ -53,7 +63,11 @@ class Engine(BaseModel):
     """What generates; options beyond the kind are those of the engine."""
 
     model_config = ConfigDict(
-        extra="allow", strict=True, frozen=True, use_attribute_docstrings=True
+        extra="allow",
+        strict=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
     kind: str = "transformers"
@@ -66,7 +80,7 @@ class Tasks(Strict):
     data: str = "demo"
     """demo (items in the package), hub (Hugging Face hub), or a folder of TASK.jsonl files."""
     items: int = Field(default=80, ge=1)
-    """Items of each task."""
+    """Items of each task; the 12 there are where data is demo and items are not given."""
     prompt: str = "short"
     """short: the label alone; explain: the label and why."""
 
@@ -110,22 +124,22 @@ class SamplingFile(Strict):
 class Cooldown(Strict):
     """What is waited for between trials."""
 
-    fixed_s: float = Field(default=0.0, ge=0.0)
+    fixed_s: float = Field(default=0.0, ge=0.0, le=LONGEST_WAIT_S)
     """Seconds."""
 
 
 class Protocol(Strict):
     """What happens around the measured work of each trial."""
 
-    idle_s: float = Field(default=10.0, gt=0.0)
+    idle_s: float = Field(default=10.0, gt=0.0, le=LONGEST_WAIT_S)
     """Idle time measured before the model is loaded, s."""
-    idle_after_s: float = Field(default=2.0, gt=0.0)
+    idle_after_s: float = Field(default=2.0, gt=0.0, le=LONGEST_WAIT_S)
     """Idle time measured after the work, s."""
     warmup_prompts: int = Field(default=2, ge=0)
     """Prompts generated before the measured ones."""
     cooldown: Cooldown = Cooldown()
     """Between trials."""
-    interval_s: float = Field(default=0.1, gt=0.0, le=10.0)
+    interval_s: float = Field(default=0.1, ge=0.001, le=10.0)
     """Between two readings of the sensors, s."""
     timeout_s: float | None = Field(default=None, gt=0.0)
     """Longest time of one trial, s; it is then stopped and recorded as failed."""
@@ -171,15 +185,11 @@ class StudyFile(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _seeds(cls, raw: object) -> object:
-        """Write the seeds that were not given, so that the resolved file holds them."""
+    def _resolved(cls, raw: object) -> object:
+        """Write what was not given and depends on other keys: the resolved file holds it."""
         if not isinstance(raw, dict):
             return raw
-        order, sampling = raw.get("order", {}), raw.get("sampling", {})
-        if not (isinstance(order, dict) and isinstance(sampling, dict)):
-            return raw
-        order = {"seed": seed_of(str(raw.get("study", ""))), **order}
-        return {**raw, "order": order, "sampling": {"seed": order["seed"], **sampling}}
+        return _with_items(_with_seeds(raw))
 
     @model_validator(mode="after")
     def _named(self) -> StudyFile:
@@ -190,6 +200,21 @@ class StudyFile(Strict):
         if bool(self.command) != (self.workload == "command"):
             raise ValueError("workload: command and command: [...] need each other")
         return self
+
+
+def _with_seeds(raw: dict[str, Any]) -> dict[str, Any]:
+    order, sampling = raw.get("order", {}), raw.get("sampling", {})
+    if not (isinstance(order, dict) and isinstance(sampling, dict)):
+        return raw
+    order = {"seed": seed_of(str(raw.get("study", ""))), **order}
+    return {**raw, "order": order, "sampling": {"seed": order["seed"], **sampling}}
+
+
+def _with_items(raw: dict[str, Any]) -> dict[str, Any]:
+    tasks = raw.get("tasks", {})
+    if not isinstance(tasks, dict) or tasks.get("data", "demo") != "demo":
+        return raw
+    return {**raw, "tasks": {"items": DEMO_ITEMS, **tasks}}
 
 
 def seed_of(*parts: object) -> int:

@@ -32,6 +32,10 @@ def open_study(folder: Path, study: Mapping[str, Any], hosts: Mapping[str, Any])
     if not (folder / "study.yaml").exists():
         return RunTable.create(folder, study, hosts)
     table = RunTable.load(folder)
+    if table.study != study and not _has_records(folder):
+        # Nothing is lost, and a slip in the study file can be mended without a new folder.
+        (folder / "study.yaml").unlink()
+        return RunTable.create(folder, study, hosts)
     _refuse_another(table, study)
     clear_leftovers(folder)
     known = dict(table.hosts)
@@ -67,12 +71,19 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _refuse_other_files(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, not a folder; choose another one with --out")
     found = [path.name for path in folder.iterdir() if path.name != LOCK] if folder.exists() else []
     if found:
         raise UsageError(
             f"{folder} holds other files ({found[0]}, ...) and no study; choose another folder "
             "with --out"
         )
+
+
+def _has_records(folder: Path) -> bool:
+    records = folder / "runs.jsonl"
+    return records.exists() and records.stat().st_size > 0
 
 
 def _refuse_another(table: RunTable, study: Mapping[str, Any]) -> None:

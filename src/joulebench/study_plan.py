@@ -6,9 +6,10 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from joulebench.design import Design, Trial
+from joulebench.design import Design, Trial, run_id
 from joulebench.errors import UsageError, unknown
 from joulebench.exclusion import Level, Levels, level_text
+from joulebench.run_row import COLUMNS
 from joulebench.study_file import ByFactors, StudyFile, seed_of
 from joulebench.study_read import dump, parse
 
@@ -27,6 +28,11 @@ _SETTINGS = {
     "max_model_len": "engine.max_model_len",
 }
 """Factors named after a setting set it."""
+
+_TAKEN_COLUMNS = ("run_id", "order", "block", "repetition", "host", "testbed", "status")
+"""Columns of the run table that stand before those of :data:`joulebench.run_row.COLUMNS`."""
+
+_BRACES = "{factor} stands for a level, {{ and }} for braces"
 
 _PARTS = ("workload", "engine", "tasks", "load", "sampling", "protocol", "meters")
 
@@ -62,12 +68,14 @@ def plan(study: StudyFile) -> list[dict[str, Any]]:
         UsageError: A factor that changes nothing, or a cell without a model or a task.
     """
     design = design_of(study)
+    _refuse_reserved_names(study)
+    _refuse_unknown_places(study)
     _refuse_idle_factors(study)
-    return [_trial_plan(study, trial) for trial in design]
+    settings = {run_id(cell, 1): dump(_with_levels(study, cell)) for cell in design.cells}
+    return [_trial_plan(study, trial, settings[run_id(trial.levels, 1)]) for trial in design]
 
 
-def _trial_plan(study: StudyFile, trial: Trial) -> dict[str, Any]:
-    resolved = dump(_with_levels(study, trial.levels))
+def _trial_plan(study: StudyFile, trial: Trial, resolved: Mapping[str, Any]) -> dict[str, Any]:
     plan: dict[str, Any] = {
         "run_id": trial.run_id,
         "study": study.study,
@@ -75,7 +83,8 @@ def _trial_plan(study: StudyFile, trial: Trial) -> dict[str, Any]:
         **{part: resolved[part] for part in _PARTS},
     }
     # The same seed for every cell of a repetition: cells then differ by their levels alone.
-    plan["sampling"]["seed"] = seed_of(study.sampling.seed, trial.repetition)
+    seed = seed_of(study.sampling.seed, trial.repetition)
+    plan["sampling"] = {**resolved["sampling"], "seed": seed}
     if study.workload == "command":
         return {**plan, "command": [_filled(word, trial.levels) for word in study.command]}
     return {**plan, "model": model_of(study, trial.levels), "task": _task_of(study, trial.levels)}
@@ -131,9 +140,30 @@ def _refuse_idle_factors(study: StudyFile) -> None:
         raise UsageError("task is given twice, as a key and as a factor; remove one of them")
     for name in study.factors:
         if not _takes_effect(study, name):
+            raise UsageError(f"factor {name!r} changes nothing: {_where_it_could(study, name)}")
+
+
+def _where_it_could(study: StudyFile, name: str) -> str:
+    if study.workload == "command":
+        return f"write {{{name}}} in a word of the command, where its level shall stand"
+    return f"name it in model.by, or call it model, task, {', '.join(_SETTINGS)}"
+
+
+def _refuse_reserved_names(study: StudyFile) -> None:
+    """Refuse a factor whose column in the run table would be that of something else."""
+    taken = next((name for name in study.factors if name in (*_TAKEN_COLUMNS, *COLUMNS)), None)
+    if taken is not None:
+        raise UsageError(
+            f"factor {taken!r}: the run table has a column of that name already; call it otherwise"
+        )
+
+
+def _refuse_unknown_places(study: StudyFile) -> None:
+    for field in sorted(_places(study.command)):
+        if field not in study.factors:
             raise UsageError(
-                f"factor {name!r} changes nothing: name it in model.by, or call it model, task, "
-                f"{', '.join(_SETTINGS)}"
+                f"command: {{{field}}} names no factor (factors: "
+                f"{', '.join(study.factors) or 'none'}); write {{{{ and }}}} for braces"
             )
 
 
@@ -151,20 +181,17 @@ def _elsewhere(study: StudyFile, name: str) -> bool:
 
 def _places(words: list[str]) -> set[str]:
     try:
-        parsed = [field for word in words for _, field, _, _ in string.Formatter().parse(word)]
+        parsed = [part for word in words for part in string.Formatter().parse(word)]
     except ValueError as error:
-        raise UsageError(
-            f"command: {error}; {{factor}} stands for a level, {{{{ and }}}} for braces"
-        ) from error
-    return {field for field in parsed if field is not None}
+        raise UsageError(f"command: {error}; {_BRACES}") from error
+    for _, field, form, conversion in parsed:
+        if form or conversion:
+            raise UsageError(f"command: {{{field}...}} is more than a factor's name; {_BRACES}")
+    return {field for _, field, _, _ in parsed if field is not None}
 
 
 def _filled(word: str, levels: Levels) -> str:
-    texts = {name: level_text(level) for name, level in levels.items()}
-    for field in _places([word]):
-        if field not in texts:
-            raise unknown("command: factor", field, texts)
-    return word.format_map(texts)
+    return word.format_map({name: level_text(level) for name, level in levels.items()})
 
 
 def _shown(levels: Mapping[str, Level]) -> str:

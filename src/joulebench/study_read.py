@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,10 @@ _LATER = {
 """Keys of later versions: refused with what to do instead of a guess at a misspelling."""
 
 
+_ALTERNATIVES = ("factors", "meters")
+"""Keys that take values of several forms."""
+
+
 class _OnceLoader(yaml.SafeLoader):
     """Refuses a key that is given twice, which YAML would let the last one win."""
 
@@ -36,6 +41,14 @@ class _OnceLoader(yaml.SafeLoader):
                 )
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 takes 1e-3 for text; YAML 1.2 and everybody who writes it take it for a number.
+_OnceLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
 
 
 def presets() -> list[str]:
@@ -152,6 +165,8 @@ def _first_mistake(error: ValidationError) -> str:
     details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     detail = details[0]
     loc = [str(part) for part in detail["loc"] if part not in ("name", "by factors")]
+    if loc and loc[0] in _ALTERNATIVES:
+        return _none_of_the_alternatives(loc, detail["input"])
     if detail["type"] == "extra_forbidden":
         return _unknown_key(loc)
     key = ".".join(loc)
@@ -160,7 +175,24 @@ def _first_mistake(error: ValidationError) -> str:
         return f"{key}: is missing; the file needs it"
     given = detail["input"]
     shown = "" if isinstance(given, dict | BaseModel) or not loc else f", not {given!r}"
+    if detail["type"] == "string_type" and isinstance(given, int | float):
+        shown += "; put it in quotes"
     return f"{key}: {_lower(message)}{shown}" if key else message
+
+
+def _none_of_the_alternatives(loc: list[str], given: object) -> str:
+    """Say what is wrong where several forms are allowed, of which the parser names only one."""
+    shown = f", not {given!r}" if not isinstance(given, dict) else ""
+    if loc[0] == "meters":
+        return f"meters: must be auto or a list such as [nvml, rapl]{shown}"
+    if len(loc) == 1:
+        return f"factors: must hold names and their lists of levels, as in task: [boolq]{shown}"
+    if len(loc) == 2:
+        return f"factors.{loc[1]}: must be a list of levels, as in [a, b]{shown}"
+    return (
+        f"factors.{loc[1]}: level {int(loc[2]) + 1} must be text, a finite number, true or false"
+        f"{shown}; put text in quotes"
+    )
 
 
 def _lower(message: str) -> str:

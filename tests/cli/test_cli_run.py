@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import psutil
 import pytest
 import yaml
 
-from joulebench.record import RunTable
+from joulebench.record import Run, RunTable
 
 ECHO: dict[str, Any] = {
     "study": "echo",
@@ -241,6 +242,82 @@ def test_a_folder_of_other_files_is_refused_and_left_alone(tmp_path: Path) -> No
     assert refused.returncode == 2
     assert "holds other files (thesis.tex" in refused.stderr
     assert os.listdir(tmp_path / "home") == ["thesis.tex"]
+
+
+def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    refused = joulebench(tmp_path, "run", study_file(tmp_path), "--out", "out")
+    assert refused.returncode == 2
+    assert "out is a file, not a folder" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_slip_is_mended_without_a_new_folder(tmp_path: Path) -> None:
+    slip = study_file(tmp_path, repetitions=1, engine={"kind": "ecko"})
+    refused = joulebench(tmp_path, "run", slip, "--out", "out")
+    assert refused.returncode == 2
+    assert "did you mean 'echo'" in refused.stderr
+    mended = study_file(tmp_path, repetitions=1)
+    ran = joulebench(tmp_path, "run", mended, "--out", "out", "--no-report")
+    assert ran.returncode == 0, ran.stderr
+    assert RunTable.load(tmp_path / "out").study["engine"]["kind"] == "echo"
+
+
+def test_a_reader_that_goes_away_costs_no_trial(tmp_path: Path, start: Start) -> None:
+    process = start("run", study_file(tmp_path), "--out", "out", "--no-report")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    process.wait(60)
+    assert len(lines(tmp_path / "out")) == 8
+
+
+def test_a_full_disk_stops_the_study_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from joulebench.errors import UsageError
+    from joulebench.study import load, run
+
+    append = RunTable.append
+
+    def full(table: RunTable, record: Run) -> None:
+        if len(table.runs) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(table, record)
+
+    monkeypatch.setattr(RunTable, "append", full)
+    with pytest.raises(UsageError, match=r"No space left.*go on with: joulebench run") as caught:
+        run(load(study_file(tmp_path)), tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert len(lines(tmp_path / "out")) == 2
+    monkeypatch.undo()
+    assert len(run(load(study_file(tmp_path)), tmp_path / "out", report=False).table.runs) == 8
+
+
+def test_ctrl_c_in_the_report_keeps_the_table_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import joulebench.report.build
+    from joulebench.study import Stopped, load, run
+
+    def interrupted(_folder: Path) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(joulebench.report.build, "build_report", interrupted)
+    with pytest.raises(Stopped, match="4 of 4 trials are done"):
+        run(load(study_file(tmp_path, repetitions=1)), tmp_path / "out")
+    assert (tmp_path / "out/run_table.csv").is_file()
+
+
+def test_runs_that_cannot_be_used_are_named_and_give_status_1(tmp_path: Path) -> None:
+    trace = tmp_path / "short.csv"
+    trace.write_text("t_s,v\n0,100\n0.05,100\n0.1,100\n")
+    study = study_file(tmp_path, repetitions=1, meters=[{"replay": {"path": str(trace)}}])
+    ran = joulebench(tmp_path, "run", study, "--out", "out", "--no-report")
+    assert ran.returncode == 1
+    assert "no energy: " in ran.stdout
+    assert ran.stderr.count("Cannot be used: ") == 4
 
 
 def test_two_runs_of_one_folder_are_refused(tmp_path: Path, start: Start) -> None:

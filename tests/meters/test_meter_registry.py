@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +107,58 @@ def test_spec_survives_json() -> None:
 def test_misspellings_are_named(meters: list[Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         resolve(meters)
+
+
+@pytest.mark.parametrize(
+    ("meter", "says"),
+    [
+        ({"simulated": {"seed": "abc"}}, "seed = 'abc' must be a whole number"),
+        ({"simulated": {"gain_error": True}}, "gain_error = True must be a number"),
+        ({"simulated": {"device": 3}}, "device = 3 must be text or null"),
+        ({"simulated": {"repeat": 1}}, "repeat = 1 must be true or false"),
+        ({"simulated": {"clock": 3}}, "option 'clock' is not known"),
+        ({"nvml": {"library": 3}}, "option 'library' is not known"),
+        ({"replay": {"path": 3}}, "path = 3 must be text"),
+    ],
+)
+def test_options_of_another_type_are_named(meter: Any, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        resolve([meter])
+
+
+def test_options_of_the_right_type_are_taken() -> None:
+    meters = [
+        {"simulated": {"seed": 3, "gain_error": 1, "idle_w": None, "watts": [[0, 1], [1, 2]]}}
+    ]
+    assert resolve(meters)[0].open().channels[0].name == "gpu0:power"
+
+
+def test_options_that_cannot_be_used_are_one_line() -> None:
+    [spec] = resolve([{"estimate": {"full_w": float("inf")}}])
+    with pytest.raises(UsageError, match=r"meter 'estimate' cannot be opened with .*check its"):
+        spec.open()
+
+
+@pytest.mark.parametrize("meter", ["simulated", "replay"])
+def test_a_file_that_is_no_text_is_one_line(meter: str, tmp_path: Path) -> None:
+    file = tmp_path / "power.csv"
+    file.write_bytes(b"\xff\xfe,v\n0,1\n")
+    option = {"simulated": "watts", "replay": "path"}[meter]
+    [spec] = resolve([{meter: {option: str(file)}}])
+    with pytest.raises(UsageError, match=r"power\.csv.* is no CSV in UTF-8"):
+        spec.open()
+
+
+class Failing(Package):
+    def __init__(self) -> None:
+        raise RuntimeError("the firmware is too old")
+
+
+def test_a_plugin_that_breaks_does_not_break_the_survey(registered: Registered) -> None:
+    registered.add("failing", f"{__name__}:Failing")
+    report = next(report for report in survey() if report.kind == "failing")
+    assert not report.available
+    assert "RuntimeError: the firmware is too old" in report.missing
 
 
 def test_a_plugin_that_fails_to_import_says_why(registered: Registered) -> None:

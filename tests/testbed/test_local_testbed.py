@@ -133,6 +133,50 @@ def test_a_killed_trial_names_the_signal_and_keeps_its_traces(
     assert testbed.run(command("true"), silent).status == "done"  # the server lives on
 
 
+def test_a_lost_recorder_fails_the_run_so_that_it_is_run_again(
+    testbed: LocalTestbed, tmp_path: Path
+) -> None:
+    trial = command("sleep", "0.5")
+
+    def kill_recorder(message: dict[str, Any]) -> None:
+        if message.get("phase") == "measure":
+            for child in psutil.Process().children(recursive=True):
+                if "joulebench.testbed.recorder" in child.cmdline():
+                    child.kill()
+
+    run = testbed.run(trial, kill_recorder)
+    assert run.status == "failed"
+    assert run.error == "the recorder ended with status -9 while the trial ran"
+    assert (tmp_path / "traces" / f"{run.run_id}.parquet").is_file()
+    assert testbed.run(trial, silent).status == "done"
+
+
+def test_a_meter_that_fails_while_it_is_read_is_a_finding(testbed: LocalTestbed) -> None:
+    meter = METERS[0] | {"options": {"board": "ada", "watts": 1e308}}  # more than a reading holds
+    run = testbed.run(command("true") | {"meters": [meter]}, silent)
+    found = {finding.rule: finding for finding in run.findings}
+    assert "OverflowError" in found["failed-readings"].message
+    assert found["no-energy"].severity == "error"
+    assert run.energy == {}
+
+
+def test_a_command_has_no_load_of_its_own(testbed: LocalTestbed) -> None:
+    run = testbed.run(command("sleep", "0.3"), silent)
+    assert [w.name for w in run.windows] == ["idle", "measure", "idle_after"]
+    assert run.energy["gpu0:power"].keys() == {"idle", "measure", "idle_after"}
+
+
+def test_files_of_the_user_are_not_imported(
+    testbed: LocalTestbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("yaml", "numpy", "psutil", "csv"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not this one')\n")
+    monkeypatch.chdir(tmp_path)
+    trial = generation()
+    testbed.prepare([trial])
+    assert testbed.run(trial, silent).status == "done"
+
+
 SLEEP = ["sleep", "31.4"]
 
 

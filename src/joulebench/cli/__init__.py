@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,21 +16,25 @@ from joulebench import __version__
 from joulebench.errors import EnergyError, UsageError
 
 VERBS = {
-    "doctor": "doctor:doctor_command",
-    "measure": "measure:measure_command",
-    "plan": "plan:plan_command",
-    "run": "run:run_command",
-    "status": "status:status_command",
-    "import": "import_:import_command",
-    "report": "report:report_command",
+    "doctor": ("doctor:doctor_command", "List the sensors here, and what mends those missing."),
+    "measure": ("measure:measure_command", "Run a command and print what it cost."),
+    "plan": ("plan:plan_command", "Show the trials of a study and check them."),
+    "run": ("run:run_command", "Run a study, or go on with it, up to its report."),
+    "status": ("status:status_command", "Say how far a study is."),
+    "import": ("import_:import_command", "Read other tools' results into a study."),
+    "report": ("report:report_command", "Write tables, figures and the page of a study."),
 }
-"""Each verb's file and function."""
+"""Each verb's file and function, and what it does in a few words."""
 
 _WORDS_OF_ANOTHER = {"measure"}
 """Verbs whose first word begins a command of the user's, whose options are not ours."""
 
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
 _USAGE_STATUS = 2
 _STOPPED_STATUS = 130
+
+_ASCII = {"±": "+/-", "–": "-", "×": "x", "µ": "u", "…": "..."}
 
 # The command-line parser's own errors; typer shows no public name for their class.
 _ParserError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -60,11 +66,12 @@ class VerbGroup(TyperGroup):
 
 def verb(name: str) -> Any:
     """Build the command of a verb from the function in its file."""
-    module, _, function = VERBS[name].partition(":")
+    place, short = VERBS[name]
+    module, _, function = place.partition(":")
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    settings = {"allow_interspersed_args": False} if name in _WORDS_OF_ANOTHER else {}
+    settings = _HELP | ({"allow_interspersed_args": False} if name in _WORDS_OF_ANOTHER else {})
     found = getattr(import_module(f"joulebench.cli.{module}"), function)
-    single.command(name, context_settings=settings)(found)
+    single.command(name, short_help=short, context_settings=settings)(found)
     return typer.main.get_command(single)
 
 
@@ -74,6 +81,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
+    context_settings=_HELP,
 )
 
 
@@ -108,6 +116,8 @@ def invoke(words: Sequence[str]) -> int:
             invoke(["--help"])
             return _USAGE_STATUS
         return _refuse(_parser_message(error))
+    except OSError as error:
+        return _refuse(_system_message(error))
     except (KeyboardInterrupt, typer.Abort):
         return _STOPPED_STATUS
     return status if isinstance(status, int) else 0
@@ -115,7 +125,24 @@ def invoke(words: Sequence[str]) -> int:
 
 def main() -> None:
     """Entry point of the ``joulebench`` script."""
+    codecs.register_error("joulebench", _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="joulebench")
     sys.exit(invoke(sys.argv[1:]))
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Stand in for what a terminal cannot show, so that no number is lost with it."""
+    assert isinstance(error, UnicodeEncodeError)
+    found = error.object[error.start : error.end]
+    return "".join(_ASCII.get(character, "?") for character in found), error.end
+
+
+def _system_message(error: OSError) -> str:
+    """Say what the system refused; what is recorded is on disk already."""
+    place = f"{os.fspath(error.filename)}: " if isinstance(error.filename, str) else ""
+    return f"{place}{error.strerror or error}; mend that and type the same again"
 
 
 def _parser_message(error: Any) -> str:

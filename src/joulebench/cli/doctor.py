@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from joulebench.cli.json_file import JsonFile, write_json
+from joulebench.cli.narrow import table_that_fits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from joulebench.meters.registry import MeterReport
 
 _ON_REQUEST = ("replay", "simulated")
+
+_INDENT = 9
 
 
 def doctor_command(
@@ -80,7 +84,7 @@ def _print(reports: Sequence[MeterReport]) -> None:
         _print_meter(console, report)
     channels = [c for r in reports if r.kind not in _ON_REQUEST for c in r.channels]
     if channels:
-        console.print(_table(channels))
+        console.print(table_that_fits(console, partial(_table, channels), _SPARE))
     _print_verdict(console, reports)
 
 
@@ -103,11 +107,23 @@ def _print_meter(console: Console, report: MeterReport) -> None:
         mark, says = "[cyan]on request[/cyan]", _on_request(report)
     elif not report.available:
         mark, says = "[red]absent[/red] ", report.missing
-    console.print(f"{mark} [bold]{report.kind}[/bold]: {escape(says)}", soft_wrap=True)
+    says = f"{mark} [bold]{report.kind}[/bold]: {escape(says)}"
+    # What is typed after the verb must stay one line, to be copied.
+    console.print(says, soft_wrap=not console.is_terminal or report.kind in _ON_REQUEST)
     if not report.available and report.remedy and report.kind not in _ON_REQUEST:
         console.print(f"         {escape(report.remedy)}", style="bold", soft_wrap=True)
     for note in report.notes:
-        console.print(f"         {escape(note)}", style="dim", soft_wrap=True)
+        _print_indented(console, escape(note), "dim")
+
+
+def _print_indented(console: Console, text: str, style: str) -> None:
+    """Print text under a meter's line: whole words on a terminal, one line elsewhere."""
+    from rich.padding import Padding
+
+    if console.is_terminal:
+        console.print(Padding(text, (0, 0, 0, _INDENT)), style=style)
+    else:
+        console.print(" " * _INDENT + text, style=style, soft_wrap=True)
 
 
 def _on_request(report: MeterReport) -> str:
@@ -119,26 +135,17 @@ def _on_request(report: MeterReport) -> str:
     return f"{what}: joulebench measure --meters {report.kind}:{example} -- CMD"
 
 
-def _table(channels: Sequence[Channel]) -> Table:
+def _table(channels: Sequence[Channel], without: Collection[str] = ()) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in ("channel", "unit", "covers", "method"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("update", "averages", "gain", "wraps at"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    shown = {heading: form for heading, form in _COLUMNS.items() if heading not in without}
+    for heading in shown:
+        right = heading in ("update", "averages", "gain", "wraps at")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     for channel in channels:
-        table.add_row(
-            channel.name,
-            channel.unit,
-            channel.scope,
-            channel.method,
-            _time(channel.period_s),
-            _time(channel.averaging_s),
-            f"±{100 * channel.gain:.2g} %",
-            f"{channel.wrap_j:,.0f} J" if channel.wrap_j else "",
-        )
+        table.add_row(*(form(channel) for form in shown.values()))
     return table
 
 
@@ -159,3 +166,18 @@ def _print_verdict(console: Console, reports: Sequence[MeterReport]) -> None:
             "labelled so.[/yellow]",
             soft_wrap=True,
         )
+
+
+_COLUMNS: dict[str, Callable[[Channel], str]] = {
+    "channel": lambda channel: channel.name,
+    "unit": lambda channel: channel.unit,
+    "covers": lambda channel: channel.scope,
+    "method": lambda channel: channel.method,
+    "update": lambda channel: _time(channel.period_s),
+    "averages": lambda channel: _time(channel.averaging_s),
+    "gain": lambda channel: f"±{100 * channel.gain:.2g} %",
+    "wraps at": lambda channel: f"{channel.wrap_j:,.0f} J" if channel.wrap_j else "",
+}
+
+_SPARE = ("wraps at", "averages", "update", "unit")
+"""Columns that a narrow terminal does without, the first to go first."""

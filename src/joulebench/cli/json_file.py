@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,24 @@ JsonFile = Annotated[
 ]
 
 
+def check_place(place: str | None) -> None:
+    """Refuse a file that cannot be written, before work is done whose result it shall hold.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    if place in (None, "-"):
+        return
+    path = Path(str(place))
+    folder = path.parent
+    if path.is_dir():
+        raise UsageError(f"--json {place}: is a folder; name a file in it")
+    if not folder.is_dir():
+        raise UsageError(f"--json {place}: there is no folder {folder}; make it first")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise UsageError(f"--json {place}: may not be written by this user; name another file")
+
+
 def write_json(place: str | None, content: Any) -> None:
     """Write a result as JSON, if it was asked for.
 
@@ -29,11 +48,16 @@ def write_json(place: str | None, content: Any) -> None:
     """
     if place is None:
         return
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    check_place(place)
     if place == "-":
-        sys.stdout.write(text)
+        unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        sys.stdout.write(_text(content, ensure_ascii=not unicode))
         return
     try:
-        Path(place).write_text(text, encoding="utf-8")
+        Path(place).write_text(_text(content, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--json {place}: cannot be written: {error.strerror}") from error
+
+
+def _text(content: Any, *, ensure_ascii: bool) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=ensure_ascii, allow_nan=False) + "\n"

@@ -5,16 +5,19 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from joulebench.cli.json_file import JsonFile, write_json
+from joulebench.cli.json_file import JsonFile, check_place, write_json
+from joulebench.cli.narrow import table_that_fits
 from joulebench.errors import EnergyError, UsageError
 
 if TYPE_CHECKING:
@@ -25,37 +28,65 @@ if TYPE_CHECKING:
     from joulebench.testbed.recording import Recording
 
 
+_COLUMNS = ("channel", "energy (95 %)", "mean W", "method", "covers", "in the sum")
+
+_SPARE = ("mean W", "covers")
+"""Columns that a narrow terminal does without, the first to go first."""
+
+
 def measure_command(
     command: Annotated[
-        list[str], typer.Argument(metavar="CMD...", help="Command to run, with its arguments.")
+        list[str], typer.Argument(metavar="CMD", help="Command to run, with its arguments.")
     ],
     meters: Annotated[
         list[str] | None,
         typer.Option(
             "--meters",
+            metavar="METER",
             help="Meter to read; may be given again. Options after a colon: "
             "simulated:board=ada,watts=250. Default: every sensor of this machine.",
         ),
     ] = None,
     interval_s: Annotated[
-        float, typer.Option("--interval", help="Seconds between samples.", min=0.001)
+        float,
+        typer.Option(
+            "--interval",
+            metavar="SECONDS",
+            help="Time between samples, 0.001 to 10.",
+            min=0.001,
+            max=10.0,
+        ),
     ] = 0.1,
     json_file: JsonFile = None,
 ) -> None:
     """Run a command and print what it cost, with its uncertainty, on standard error.
 
-    Exit status is the command's own. Example: joulebench measure -- python train.py --epochs 1
+    Exit status is the command's own. With --json - the command's output goes to standard error.
+
+    Example: joulebench measure -- python train.py --epochs 1
     """
-    result, measurement = measure_process(command, meters, interval_s)
+    check_place(json_file)
+    # Standard output then holds the JSON alone.
+    output = sys.stderr if json_file == "-" else None
+    result, measurement = measure_process(command, meters, interval_s, output)
     _print(command, result, measurement)
     write_json(json_file, result)
     raise typer.Exit(result["exit_status"])
 
 
 def measure_process(
-    command: Sequence[str], meters: Sequence[str] | None, interval_s: float
+    command: Sequence[str],
+    meters: Sequence[str] | None,
+    interval_s: float,
+    output: TextIO | None = None,
 ) -> tuple[dict[str, Any], Measurement]:
     """Run a command with the recorder in its own process.
+
+    Args:
+        command: Program and arguments.
+        meters: As on the command line; every sensor of this machine where ``None``.
+        interval_s: Time between samples, s.
+        output: Where the command's standard output goes; to this process's own where ``None``.
 
     Raises:
         UsageError: There is no such program or meter, or a meter cannot be opened.
@@ -63,15 +94,14 @@ def measure_process(
     from joulebench.meters.registry import parse, resolve
     from joulebench.testbed.recording import Recording
 
-    if shutil.which(command[0]) is None:
-        raise UsageError(f"measure: there is no program {command[0]!r}; give its full path")
+    _refuse_no_program(command[0])
     specs = resolve([parse(text) for text in meters] if meters else "auto")
     started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     with tempfile.TemporaryDirectory(prefix="joulebench-") as folder:
         recording = Recording(specs, Path(folder), interval_s=interval_s)
         with recording:
             recording.settle()
-            status, edges = _run(command, recording)
+            status, edges = _run(command, recording, output)
             recording.settle()
         measurement = _measurement(recording, edges)
         facts = recording.facts()
@@ -87,14 +117,27 @@ def measure_process(
     return result, measurement
 
 
-def _run(command: Sequence[str], recording: Recording) -> tuple[int, tuple[float, float]]:
+def _refuse_no_program(program: str) -> None:
+    if shutil.which(program) is not None:
+        return
+    path = Path(program)
+    if path.is_dir() and program:
+        raise UsageError(f"measure: {program!r} is a folder, not a program")
+    if path.is_file():
+        raise UsageError(f"measure: {program!r} may not be executed; type: chmod +x {program}")
+    raise UsageError(f"measure: there is no program {program!r}; give its full path")
+
+
+def _run(
+    command: Sequence[str], recording: Recording, output: TextIO | None
+) -> tuple[int, tuple[float, float]]:
     """Run the command, passing on what is sent to end this process; give its status and edges."""
     recording.sample()
     start_s = time.monotonic()
     try:
-        process = subprocess.Popen(list(command))
-    except OSError as error:
-        raise UsageError(f"measure: {command[0]!r} cannot be run: {error.strerror}") from error
+        process = subprocess.Popen(list(command), stdout=output)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"measure: {command[0]!r} cannot be run: {_reason(error)}") from error
     # Ctrl-C reaches the command by itself; SIGTERM does not.
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
@@ -110,6 +153,10 @@ def _run(command: Sequence[str], recording: Recording) -> tuple[int, tuple[float
         for number, handler in before.items():
             signal.signal(number, handler)
     return status if status >= 0 else 128 - status, (start_s, stop_s)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _measurement(recording: Recording, edges: tuple[float, float]) -> Measurement:
@@ -131,9 +178,9 @@ def _print(command: Sequence[str], result: dict[str, Any], measurement: Measurem
         f"exit status {result['exit_status']}",
         soft_wrap=True,
     )
-    console.print(_table(measurement))
+    console.print(table_that_fits(console, partial(_table, measurement), _SPARE))
     for line in _remarks(measurement, result["recorder"]):
-        console.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=True)
+        console.print(f"[yellow]{escape(line)}[/yellow]", soft_wrap=not console.is_terminal)
 
 
 def _headline(measurement: Measurement) -> str:
@@ -144,18 +191,19 @@ def _headline(measurement: Measurement) -> str:
     return f"{energy.described()}, mean {measurement.mean_power_w:.4g} W"
 
 
-def _table(measurement: Measurement) -> Table:
+def _table(measurement: Measurement, without: Collection[str] = ()) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in ("channel", "energy (95 %)", "mean W", "method", "covers", "in the sum"):
+    shown = [heading for heading in _COLUMNS if heading not in without]
+    for heading in shown:
         right = heading in ("energy (95 %)", "mean W")
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
     headline = measurement.headline
     for name, energy in measurement.channels.items():
         below = " *" if energy.below_resolution else ""
-        table.add_row(
+        cells = (
             name,
             f"{energy}{below}",
             f"{energy.joules / measurement.duration_s:.4g}",
@@ -163,8 +211,10 @@ def _table(measurement: Measurement) -> Table:
             energy.scope,
             "yes" if name in headline else "",
         )
+        row = dict(zip(_COLUMNS, cells, strict=True))
+        table.add_row(*(row[heading] for heading in shown))
     for name in measurement.refusals:
-        table.add_row(name, "none", "", "", "", "")
+        table.add_row(name, "none")
     return table
 
 
@@ -182,6 +232,9 @@ def _remarks(measurement: Measurement, facts: dict[str, Any]) -> list[str]:
             "for longer, or sample more often, for example --interval 0.02"
         )
     lines += [f"{f.severity}: {f.message}. {f.remedy}" for f in measurement.findings]
+    lines += [f"meter {kind!r} gave errors: {e}" for kind, e in facts.get("errors", {}).items()]
+    if "ended" in facts:
+        lines.append(f"the recorder ended {facts['ended']} before the command did")
     return lines + list(facts.get("notes", []))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from joulebench.cli.json_file import JsonFile, write_json
 from joulebench.cli.study_options import Data, Items, Repetitions, Study, overrides
+
+if TYPE_CHECKING:
+    from joulebench.study_file import StudyFile
 
 
 def plan_command(
@@ -21,12 +24,13 @@ def plan_command(
     ] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Show the trials of a study in the order in which they would be run.
+    """Show the trials of a study in the order in which they would be run, and check them.
 
     Example: joulebench plan my-study.yaml
     """
+    from joulebench.study_check import check_here
     from joulebench.study_file import json_schema
-    from joulebench.study_plan import design_of, plan
+    from joulebench.study_plan import plan
     from joulebench.study_read import dump, load
 
     if schema:
@@ -35,8 +39,14 @@ def plan_command(
     asked = load(study, overrides(data, items, repetitions))
     plans = plan(asked)
     write_json(json_file, {"study": dump(asked), "trials": plans})
-    if json_file == "-":
-        return
+    if json_file != "-":
+        _print(asked, plans)
+    check_here(asked, plans)
+
+
+def _print(asked: StudyFile, plans: Sequence[dict[str, Any]]) -> None:
+    from joulebench.study_plan import design_of
+
     design = design_of(asked)
     left_out = len(design.all_cells) - len(design.cells)
     typer.echo(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from joulebench.cli.json_file import JsonFile, write_json
+from joulebench.cli.json_file import JsonFile, check_place, write_json
 from joulebench.cli.study_options import (
     Data,
     Items,
@@ -40,6 +40,7 @@ def run_command(
     from joulebench.cli.progress import listener_for
     from joulebench.study import Stopped, load, run
 
+    check_place(json_file)
     asked = load(study, overrides(data, items, repetitions))
     stream = sys.stderr if json_file == "-" else sys.stdout
     try:
@@ -51,8 +52,17 @@ def run_command(
     write_json(json_file, _result(outcome))
     if json_file != "-":
         _print(outcome)
-    if outcome.failed or outcome.report_error:
+    if outcome.failed or outcome.report_error or _doubtful(outcome):
         raise typer.Exit(1)
+
+
+def _doubtful(outcome: Outcome) -> list[str]:
+    """Name the runs that a finding says cannot be used."""
+    return [
+        run.run_id
+        for run in outcome.table.runs
+        if any(finding.severity == "error" for finding in run.findings)
+    ]
 
 
 def _stopped(stopped: Stopped) -> str:
@@ -88,6 +98,8 @@ def _print(outcome: Outcome) -> None:
             f"kept; try again with: joulebench report {shlex.quote(str(folder))}",
             err=True,
         )
+    for run_id in _doubtful(outcome):
+        typer.echo(f"Cannot be used: {run_id}; see its findings in the report", err=True)
     for run_id in outcome.failed:
         typer.echo(f"Failed twice: {run_id}; see {folder / 'logs' / f'{run_id}.txt'}", err=True)
 

@@ -35,12 +35,12 @@ def status_command(
 
 def status(table: RunTable) -> dict[str, Any]:
     """Give the state of a study: counts, energy so far (J), time left (s), failures."""
-    from joulebench.cli.time_left import mean_trial_s
+    from joulebench.cli.time_left import cool_down_s, typical_trial_s
 
     planned = _planned(table)
     done = table.done_ids
     failed = {run.run_id: run.error or "" for run in table.runs if run.status == "failed"}
-    trial_s = mean_trial_s(table.runs)
+    trial_s = typical_trial_s(table.runs)
     pending = [run_id for run_id in planned if run_id not in done]
     state: dict[str, Any] = {
         "study": table.name,
@@ -51,7 +51,8 @@ def status(table: RunTable) -> dict[str, Any]:
         "pending": len(pending),
     }
     if pending and trial_s is not None:
-        state["time_left_s"] = trial_s * len(pending)
+        wait_s = cool_down_s(table.study["protocol"])
+        state["time_left_s"] = (trial_s + wait_s) * len(pending) - wait_s
     return state | _energy(table)
 
 

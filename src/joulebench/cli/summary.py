@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
+from joulebench.cli.narrow import table_that_fits
 from joulebench.record import RunTable
 
 if TYPE_CHECKING:
@@ -20,6 +23,10 @@ _COLUMNS = (
 )
 
 
+_SPARE = ("duration", "accuracy", "per token")
+"""Columns that a narrow terminal does without, the first to go first."""
+
+
 def print_cells(table: RunTable) -> None:
     """Print one row a cell: means with 95 % intervals."""
     from rich.console import Console
@@ -33,7 +40,7 @@ def print_cells(table: RunTable) -> None:
     if not found:
         return
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
-    console.print(_table(table.name, found))
+    console.print(table_that_fits(console, partial(_table, table.name, found), _SPARE))
     origins = sorted({f"{cell.method}, {cell.scope}" for cell in found})
     console.print(f"± is half a 95 % interval; energy is {'; '.join(origins)}", highlight=False)
     rules = sorted({rule for cell in found for rule in cell.findings})
@@ -41,7 +48,7 @@ def print_cells(table: RunTable) -> None:
         console.print(f"findings: {', '.join(rules)} (see the report)", highlight=False)
 
 
-def _table(name: str, found: list[Cell]) -> Table:
+def _table(name: str, found: list[Cell], without: Collection[str] = ()) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -51,7 +58,8 @@ def _table(name: str, found: list[Cell]) -> Table:
     for factor in found[0].levels or {"study": name}:
         table.add_column(factor)
     table.add_column("runs", justify="right")
-    columns = [c for c in _COLUMNS if any(c[0] in cell.estimates for cell in found)]
+    present = [c for c in _COLUMNS if any(c[0] in cell.estimates for cell in found)]
+    columns = [c for c in present if c[1] not in without]
     units = []
     for key, heading, symbol in columns:
         values = [cell.estimates[key].value for cell in found if key in cell.estimates]

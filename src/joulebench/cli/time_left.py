@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import Any
 
 from joulebench.record import Run
 
 _LATEST = 12
 
 
-def mean_trial_s(runs: Iterable[Run]) -> float | None:
-    """Give the mean length of the latest trials, s; ``None`` before the first."""
+def typical_trial_s(runs: Iterable[Run]) -> float | None:
+    """Give the median length of the latest trials, s; ``None`` before the first.
+
+    The first trial often reads files that later ones find in memory, which a mean would remember.
+    """
     lengths = [run.facts["wall_s"] for run in runs if "wall_s" in run.facts][-_LATEST:]
-    return sum(lengths) / len(lengths) if lengths else None
+    return median(lengths) if lengths else None
+
+
+def cool_down_s(protocol: Mapping[str, Any]) -> float:
+    """Give the wait that a protocol puts between two trials, s."""
+    return float(protocol["cooldown"]["fixed_s"])
 
 
 def in_words(length_s: float) -> str:

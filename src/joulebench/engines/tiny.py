@@ -110,7 +110,8 @@ def _build_into(name: str, place: Path) -> None:
 
 
 def _run_builder(name: str, draft: Path) -> None:
-    command = [sys.executable, "-m", "joulebench.engines.tiny_build", name, str(draft)]
+    # -P: a file of the user's that is named like a module must not be imported.
+    command = [sys.executable, "-P", "-m", "joulebench.engines.tiny_build", name, str(draft)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         cause = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
@@ -58,11 +58,20 @@ class MeterSpec:
 
         Raises:
             Unavailable: The sensor is not on this machine or not readable.
-            UsageError: The target or an option does not exist.
+            UsageError: The target or an option does not exist, or an option cannot be used.
         """
         from joulebench.plugins import construct
 
-        meter: Meter = construct(self.load(), f"meter {self.kind!r}", self.options)
+        what = f"meter {self.kind!r}"
+        try:
+            meter: Meter = construct(self.load(), what, self.options)
+        except UsageError:
+            raise
+        except Exception as error:  # a plugin may fail in any way; the user is told which
+            raise UsageError(
+                f"{what} cannot be opened with {dict(self.options)}: {type(error).__name__}: "
+                f"{error}; check its options, or leave it out"
+            ) from error
         return meter
 
     def load(self) -> Any:
@@ -78,3 +87,23 @@ class MeterSpec:
             raise UsageError(
                 f"meter {self.kind!r}: {self.target!r} cannot be imported: {error}"
             ) from error
+
+
+def refuse_same_names(meters: Iterable[tuple[str, Meter]]) -> None:
+    """Refuse two channels of one name: the readings of one would hide those of the other.
+
+    Args:
+        meters: Kind of each open meter, and the meter.
+
+    Raises:
+        UsageError: Names both kinds and the channel.
+    """
+    seen: dict[str, str] = {}
+    for kind, meter in meters:
+        for channel in meter.channels:
+            if channel.name in seen:
+                raise UsageError(
+                    f"meters: {seen[channel.name]!r} and {kind!r} both give the channel "
+                    f"{channel.name!r}; leave one out, or give it another device"
+                )
+            seen[channel.name] = kind

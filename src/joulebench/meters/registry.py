@@ -13,7 +13,7 @@ from typing import Any
 from joulebench.channel import Channel
 from joulebench.errors import Unavailable, UsageError, unknown
 from joulebench.meters.meter import Meter, MeterSpec
-from joulebench.plugins import load_plugin, plugin_names
+from joulebench.plugins import load_plugin, plugin_names, refuse_wrong_types
 
 GROUP = "joulebench.meters"
 
@@ -144,9 +144,17 @@ def _refuse_unknown_options(meter_class: Any, kind: str, options: Mapping[str, A
     taken = inspect.signature(meter_class).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
         return
+    # What only a program can give (a clock, a library) is no option of a study.
+    allowed = [name for name, parameter in taken.items() if _is_setting(parameter)]
     for option in options:
-        if option not in taken:
-            raise unknown(f"meter {kind!r}: option", option, taken)
+        if option not in allowed:
+            raise unknown(f"meter {kind!r}: option", option, allowed)
+    refuse_wrong_types(meter_class, f"meter {kind!r}", options)
+
+
+def _is_setting(parameter: inspect.Parameter) -> bool:
+    annotation = str(parameter.annotation)
+    return "Callable" not in annotation and not annotation.startswith("Any")
 
 
 def _auto() -> list[MeterSpec]:
@@ -194,6 +202,8 @@ def _report(kind: str) -> MeterReport:
         meter = _spec(kind, {}).open()
     except Unavailable as error:
         return MeterReport(kind, available=False, missing=error.what, remedy=error.remedy)
+    except UsageError as error:
+        return MeterReport(kind, available=False, missing=str(error))
     report = MeterReport(kind, True, tuple(meter.channels), notes=tuple(notes_of(meter)))
     meter.close()
     return report

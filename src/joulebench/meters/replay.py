@@ -112,8 +112,11 @@ def _from_parquet(path: Path) -> list[_Stored]:
 
 
 def _from_csv(path: Path, channel: Mapping[str, Any]) -> _Stored:
-    with path.open(newline="", encoding="utf-8") as lines:
-        rows = [row for row in csv.reader(lines) if row][1:]
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = [row for row in csv.reader(lines) if row][1:]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"meter 'replay': {path} is no CSV in UTF-8 ({error})") from error
     try:
         t_s, v = [float(row[0]) for row in rows], [float(row[1]) for row in rows]
         kind = Channel(**{"name": "replay:power", "unit": "W", **channel})

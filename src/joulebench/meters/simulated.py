@@ -266,6 +266,8 @@ def _csv_rows(path: Path) -> list[tuple[float, float]]:
             rows = [row for row in csv.reader(lines) if row]
     except OSError as error:
         raise UsageError(f"power profile {path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"power profile {path}: is no CSV in UTF-8 ({error})") from error
     if rows and rows[0][:1] == ["t_s"]:
         rows = rows[1:]
     try:

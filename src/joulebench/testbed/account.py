@@ -83,6 +83,18 @@ def _below_resolution(where: str, energy: Energy) -> Finding:
     )
 
 
+def failed_readings(meter: str, errors: str) -> Finding:
+    """Say that a meter failed while it was read: its readings are absent there, not zero."""
+    return Finding(
+        rule="failed-readings",
+        severity="warning",
+        where=f"meter {meter!r}",
+        message=f"readings failed while the trial ran: {errors}",
+        remedy="see joulebench doctor for the meters of this machine; mend its options or leave "
+        "it out",
+    )
+
+
 def _no_energy(channels: Sequence[str]) -> Finding:
     return Finding(
         rule="no-energy",

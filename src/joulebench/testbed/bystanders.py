@@ -16,6 +16,8 @@ NOTICED = 0.05
 
 SHOWN = 4
 
+_SMALLEST_SHOWN = 0.005  # what would be printed as 0.00
+
 _KTHREADD = 2  # parent of all kernel threads on Linux
 
 
@@ -107,5 +109,9 @@ def shared_machine(before: BusyTimes, after: BusyTimes) -> Iterator[Finding]:
 
 def _named(spent: dict[tuple[int, str], float], length_s: float) -> str:
     busiest = sorted(spent.items(), key=lambda item: -item[1])[:SHOWN]
-    named = [f"{name} (pid {pid}) {used_s / length_s:.2f}" for (pid, name), used_s in busiest]
+    named = [
+        f"{name} (pid {pid}) {used_s / length_s:.2f}"
+        for (pid, name), used_s in busiest
+        if used_s / length_s >= _SMALLEST_SHOWN
+    ]
     return ", ".join(named) or "none that can be seen from here"

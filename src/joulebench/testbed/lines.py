@@ -8,6 +8,8 @@ import select
 import time
 from typing import Any
 
+from joulebench.errors import UsageError
+
 Message = dict[str, Any]
 
 
@@ -66,3 +68,11 @@ def _parsed(line: bytes) -> Message | None:
     except ValueError:
         return None
     return message if isinstance(message, dict) else None
+
+
+def one_line(error: BaseException) -> str:
+    """Give an error as one line: its type, unless it is the user's to mend, and its message."""
+    message = " ".join(str(error).split())
+    if isinstance(error, UsageError):
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

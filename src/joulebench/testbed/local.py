@@ -152,8 +152,9 @@ class LocalTestbed:
             name: value for name, value in SINGLE_THREAD.items() if name not in os.environ
         }
         with (self.folder / "logs" / "fork-server.txt").open("ab") as log:
+            # -P: a file of the user's that is named like a module must not be imported.
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "joulebench.testbed.process"],
+                [sys.executable, "-P", "-m", "joulebench.testbed.process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from joulebench.channel import Window
-from joulebench.errors import UsageError
+from joulebench.energy import headline_channels, weakest
 from joulebench.finding import Finding
 from joulebench.meters.meter import MeterSpec
 from joulebench.record import Run, dumps, save_traces, write_whole
-from joulebench.testbed.account import account
+from joulebench.testbed.account import account, failed_readings
 from joulebench.testbed.bystanders import busy_times, shared_machine
 from joulebench.testbed.host import usable_cpus
+from joulebench.testbed.lines import one_line
 from joulebench.testbed.recording import Recording
 from joulebench.workloads.registry import build_workload
 from joulebench.workloads.workload import Workload, WorkResult
@@ -127,16 +128,20 @@ class OneTrial:
         before = busy_times(self.root_pid)
         with self._window("idle"):
             time.sleep(protocol["idle_s"])
-        with self._window("load"):
-            workload.load()
-        if protocol["warmup_prompts"] and self.plan["workload"] != "command":
-            with self._window("warmup"):
-                workload.warm_up()
+        if self.plan["workload"] != "command":  # which loads and warms up inside its own window
+            self._make_ready(workload)
         with self._window("measure"):
             self.result = workload.run()
         self.run.findings += shared_machine(before, busy_times(self.root_pid))
         with self._window("idle_after"):
             time.sleep(protocol["idle_after_s"])
+
+    def _make_ready(self, workload: Workload) -> None:
+        with self._window("load"):
+            workload.load()
+        if self.plan["protocol"]["warmup_prompts"]:
+            with self._window("warmup"):
+                workload.warm_up()
 
     @contextmanager
     def _window(self, name: str) -> Iterator[None]:
@@ -161,6 +166,7 @@ class OneTrial:
         run.facts |= self.result.facts
         if self.recorded:
             run.facts["recorder"] = self.recording.facts()
+            self._judge_recorder(run.facts["recorder"])
         if self.result.responses:
             write_whole(self.folder / "responses" / f"{run.run_id}.jsonl", self._answers())
         if traces:
@@ -168,6 +174,14 @@ class OneTrial:
         run.energy, findings = account(traces, [*self.windows, *self.result.windows])
         run.findings += findings if run.status == "done" else []
         shutil.rmtree(self.spool, ignore_errors=True)
+
+    def _judge_recorder(self, facts: Mapping[str, Any]) -> None:
+        """Fail a run whose recorder was lost, so that it is run again; note failed readings."""
+        if "ended" in facts and self.run.status == "done":
+            self.run.status = "failed"
+            self.run.error = f"the recorder ended {facts['ended']} while the trial ran"
+        for meter, errors in facts.get("errors", {}).items():
+            self.run.findings.append(failed_readings(meter, errors))
 
     def _answers(self) -> str:
         prompts = {request.request_id: request.prompt for request in self.result.requests}
@@ -211,17 +225,13 @@ class OneTrial:
         while not done.wait(_REPORT_S):
             watts = self.recording.watts()
             if watts is not None:
-                self.tell({"event": "watts", "watts": watts})
+                self.tell({"event": "watts", "watts": watts, "method": self._method()})
+
+    def _method(self) -> str:
+        """Say how the watts are known."""
+        return weakest([c.method for c in headline_channels(self.recording.channels)])
 
 
 def spool_of(folder: Path, run_id: str) -> Path:
     """Give the folder into which the recorder of a trial writes."""
     return folder / "traces" / f".{run_id}.recording"
-
-
-def one_line(error: BaseException) -> str:
-    """Give an error as one line: its type, unless it is the user's to mend, and its message."""
-    message = " ".join(str(error).split())
-    if isinstance(error, UsageError):
-        return message
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__

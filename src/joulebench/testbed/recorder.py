@@ -26,7 +26,7 @@ from struct import Struct
 from typing import Any
 
 from joulebench.errors import Unavailable, UsageError
-from joulebench.meters.meter import ABSENT, Meter, MeterSpec
+from joulebench.meters.meter import ABSENT, Meter, MeterSpec, refuse_same_names
 
 FORMAT = 1
 HEADER = "recorder.json"
@@ -230,6 +230,7 @@ def _streams(specs: Sequence[MeterSpec], folder: Path) -> list[Stream]:
     try:
         for place, spec in enumerate(specs):
             streams.append(Stream(spec, spec.open(), folder / f"{place}-{spec.kind}.f64"))
+        refuse_same_names((stream.spec.kind, stream.meter) for stream in streams)
     except BaseException:
         for stream in streams:
             stream.close()

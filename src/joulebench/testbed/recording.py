@@ -168,8 +168,8 @@ class Recording:
     ) -> None:
         if mode not in ("process", "thread"):
             raise UsageError(f"recording mode {mode!r} is not known; use 'process' or 'thread'")
-        if not interval_s > 0:
-            raise UsageError(f"recording interval {interval_s} s must be above 0 s")
+        if not 0 < interval_s < math.inf:
+            raise UsageError(f"recording interval {interval_s} s must be above 0 s and finite")
         self.meters = list(meters)
         self.folder = Path(folder)
         self.interval_s = interval_s
