@@ -197,3 +197,10 @@ def test_a_parquet_file_of_another_kind_is_named(tmp_path: Path) -> None:
         pq.write_table(pa.table(columns), path)
         with pytest.raises(UsageError, match=r"run\.parquet holds no traces"):
             load_traces(path)
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "3"])
+def test_damaged_host_facts_are_named(table: RunTable, text: str) -> None:
+    (table.folder / "hosts.json").write_text(text)
+    with pytest.raises(UsageError, match=r"hosts\.json .*mend or delete it"):
+        RunTable.load(table.folder)

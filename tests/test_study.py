@@ -265,3 +265,11 @@ def test_the_schema_describes_every_key() -> None:
     schema = json_schema()
     assert schema["additionalProperties"] is False
     assert all(part.keys() & {"description", "$ref"} for part in schema["properties"].values())
+
+
+def test_an_imported_study_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("study: s\norigin: imported\n")
+    with pytest.raises(
+        UsageError, match=r"imported and cannot be run here; type: joulebench report"
+    ):
+        load(str(tmp_path))

@@ -50,5 +50,5 @@ def unknown(what: str, name: object, allowed: Iterable[str]) -> UsageError:
     """
     names = sorted(allowed)
     near = get_close_matches(str(name).casefold(), [n.casefold() for n in names], n=1, cutoff=0.5)
-    hint = next((f"did you mean {n!r}? " for n in names if near == [n.casefold()]), "")
-    return UsageError(f"{what} {name!r} is not known: {hint}(allowed: {', '.join(names)})")
+    hint = next((f": did you mean {n!r}?" for n in names if near == [n.casefold()]), "")
+    return UsageError(f"{what} {name!r} is not known{hint} (allowed: {', '.join(names)})")

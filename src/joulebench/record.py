@@ -269,8 +269,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}") from error
-    return dict(content)
+        raise UsageError(f"{path} is not JSON ({error}); mend or delete it") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} holds no facts of hosts; mend or delete it")
+    return content
 
 
 def _read_runs(path: Path) -> Iterator[Run]:

@@ -101,6 +101,11 @@ def load(source: str, overrides: Mapping[str, Any] | None = None) -> StudyFile:
     """
     text, where, folder = _find(source)
     raw = read_yaml(text, where)
+    if raw.get("origin") == "imported":
+        raise UsageError(
+            f"{where}: these runs were imported and cannot be run here; type: joulebench report "
+            f"{source}"
+        )
     _place_paths(raw, folder)
     for key, value in (overrides or {}).items():
         _put(raw, key.split("."), value, where)

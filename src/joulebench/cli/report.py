@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from joulebench.cli.find_study import find_study
 from joulebench.cli.json_file import JsonFile, write_json
 from joulebench.errors import UsageError
 
 
 def report_command(
-    study: Annotated[Path, typer.Argument(help="Folder of a study.", metavar="STUDY")],
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY", help="A study's folder, or its name under runs/.")
+    ],
     json_file: JsonFile = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
@@ -24,6 +27,7 @@ def report_command(
     from joulebench.report.content import content
     from joulebench.report.evidence import Evidence
 
+    study = find_study(study)
     found = content(Evidence.of(study))
     try:
         page = write_report(found)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from joulebench.cli.find_study import find_study
 from joulebench.cli.json_file import JsonFile, write_json
-from joulebench.errors import UsageError
 
 if TYPE_CHECKING:
     from joulebench.record import RunTable
@@ -26,7 +26,7 @@ def status_command(
     """
     from joulebench.record import RunTable
 
-    table = RunTable.load(_folder(folder))
+    table = RunTable.load(find_study(folder))
     found = status(table)
     write_json(json_file, found)
     if json_file != "-":
@@ -75,17 +75,6 @@ def _energy(table: RunTable) -> dict[str, Any]:
     found = [headline_energy(run) for run in table.runs if run.status == "done"]
     known = [energy for energy in found if energy is not None]
     return {"energy": total(known).to_dict()} if known else {}
-
-
-def _folder(asked: Path) -> Path:
-    if (asked / "study.yaml").is_file():
-        return asked
-    named = Path("runs") / asked
-    if (named / "study.yaml").is_file():
-        return named
-    raise UsageError(
-        f"{asked} is not a study's folder; run one with 'joulebench run demo', or name its folder"
-    )
 
 
 def _print(state: dict[str, Any]) -> None:
