@@ -26,7 +26,7 @@ def hub_rows(task: str) -> Iterator[tuple[str, dict[str, Any]]]:
         Unavailable: The ``datasets`` package or the network is missing.
     """
     try:
-        from datasets import load_dataset  # type: ignore[import-not-found, unused-ignore]
+        from datasets import load_dataset
     except ImportError as cause:
         raise Unavailable(
             "tasks: data 'hub' needs the datasets package, which is not installed.",
