@@ -41,10 +41,11 @@ class _Edge(NamedTuple):
 class CounterTrace:
     """The readings of a cumulative counter, unwrapped when first asked."""
 
-    def __init__(self, channel: Channel, t_s: FloatArray, v: FloatArray) -> None:
+    def __init__(self, channel: Channel, t_s: FloatArray, v: FloatArray, longest_s: float) -> None:
         self.channel = channel
         self._t_s = t_s
         self._v = v
+        self._longest_s = longest_s
 
     def over(self, window: Window, *, bridge: bool = False) -> Integral:
         """Difference the counter between the edges of a window.
@@ -82,10 +83,6 @@ class CounterTrace:
     @cached_property
     def _cadence_s(self) -> float:
         return cadence_s(self._t_s)
-
-    @cached_property
-    def _longest_s(self) -> float:
-        return spacing_range_s(self._t_s)[1]
 
     @cached_property
     def _unwrapped(self) -> FloatArray:

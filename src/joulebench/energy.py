@@ -248,9 +248,12 @@ class Trace:
         self.channel = channel
         self.t_s: FloatArray = np.ascontiguousarray(t_s, dtype=np.float64)
         self.v: FloatArray = np.ascontiguousarray(v, dtype=np.float64)
-        _check(channel, self.t_s, self.v)
-        reader = PowerTrace if channel.unit == "W" else CounterTrace
-        self._reader: PowerTrace | CounterTrace = reader(channel, self.t_s, self.v)
+        longest_s = _check(channel, self.t_s, self.v)
+        self._reader: PowerTrace | CounterTrace
+        if channel.unit == "W":
+            self._reader = PowerTrace(channel, self.t_s, self.v)
+        else:
+            self._reader = CounterTrace(channel, self.t_s, self.v, longest_s)
 
     def __len__(self) -> int:
         """Give the number of samples."""
@@ -311,7 +314,8 @@ class Trace:
         return self._reader.differenced()
 
 
-def _check(channel: Channel, t_s: FloatArray, v: FloatArray) -> None:
+def _check(channel: Channel, t_s: FloatArray, v: FloatArray) -> float:
+    """Refuse what is no trace; give the longest spacing of one that is, s."""
     if t_s.ndim != 1 or t_s.shape != v.shape:
         raise ValueError(
             f"trace {channel.name!r}: times {t_s.shape} and readings {v.shape} must be two "
@@ -330,6 +334,7 @@ def _check(channel: Channel, t_s: FloatArray, v: FloatArray) -> None:
             f"trace {channel.name!r}: times must be finite and strictly increasing; sort them and "
             "drop repeats"
         )
+    return longest_s
 
 
 _INSIDE = {
