@@ -74,6 +74,9 @@ class PowerTrace:
         integral = self._plain(window, first, last, sums)
         if self.channel.averaging_s > 0:
             integral = self._undone(integral, window)
+        longest_s = self._longest_s(first, last, sums)
+        if longest_s <= gap_limit_s(self.channel, self._spacing_s):
+            return integral
         return self._gaps(integral, window, (first, last), bridge=bridge)
 
     def differenced(self) -> tuple[FloatArray, FloatArray]:
@@ -141,9 +144,11 @@ class PowerTrace:
             float(inside.max()),
         )
 
-    def _longest_s(self, first: int, last: int) -> float:
-        """Give the longest spacing between two samples, s."""
-        return self._sums(first, last).longest_s
+    def _longest_s(self, first: int, last: int, inner: _Sums) -> float:
+        """Give the longest spacing from sample ``first`` to ``last``, s: both ends and the rest."""
+        t_s = self._t_s
+        ends_s = t_s[first + 1] - t_s[first], t_s[last] - t_s[last - 1]
+        return float(max(*ends_s, inner.longest_s))
 
     def _trapezoid(self, first: int, last: int, sums: _Sums, window: Window) -> float:
         t_s, v = self._t_s, self._v
@@ -258,12 +263,8 @@ class PowerTrace:
         """Refuse a hole in the window, or carry its doubt: a step of the window's whole swing."""
         first, last = ends
         limit = gap_limit_s(self.channel, self._spacing_s)
-        if self._longest_s(first, last) <= limit:
-            return integral
         spacing = np.diff(self._t_s[first : last + 1])
         holes = np.flatnonzero(spacing > limit)
-        if holes.size == 0:
-            return integral
         worst = int(np.argmax(spacing))
         at_s, gap_s = float(self._t_s[first + worst]), float(spacing[worst])
         if not bridge:

@@ -30,8 +30,6 @@ FORMAT = 1
 _UPGRADES: dict[int, Any] = {}
 """Steps from one format to the next: ``{from_format: function(record) -> record}``."""
 
-STATUSES = ("done", "failed")
-
 
 @dataclass
 class Run:

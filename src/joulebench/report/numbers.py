@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from joulebench.stats import Estimate
@@ -66,26 +66,32 @@ def significant(value: float | None, digits: int = 3) -> str:
 
 def plus_minus(estimate: Estimate | None, unit: Unit | None = None) -> str:
     """Print ``value ± half width``; the plain value where nothing is known of its interval."""
-    if estimate is None:
-        return ABSENT
-    e = estimate if unit is None else estimate.scaled(unit.factor)
-    if not e.bounded:
-        return f"{significant(e.value)} (not bounded)"
-    if _negligible(e):
-        return significant(e.value, 4)
-    decimals = places(e.half_width)
-    return f"{fixed(e.value, decimals)} ± {fixed(e.half_width, decimals)}"
+    return _printed(estimate, unit, _symmetric)
 
 
 def between(estimate: Estimate | None, unit: Unit | None = None) -> str:
     """Print ``value (low to high)``, for intervals that are not symmetric."""
+    return _printed(estimate, unit, _lopsided)
+
+
+def _printed(
+    estimate: Estimate | None, unit: Unit | None, with_interval: Callable[[Estimate], str]
+) -> str:
+    """Print an estimate in a unit, its interval only where it has one that is worth printing."""
     if estimate is None:
         return ABSENT
     e = estimate if unit is None else estimate.scaled(unit.factor)
     if not e.bounded:
         return f"{significant(e.value)} (not bounded)"
-    if _negligible(e):
-        return significant(e.value, 4)
+    return significant(e.value, 4) if _negligible(e) else with_interval(e)
+
+
+def _symmetric(e: Estimate) -> str:
+    decimals = places(e.half_width)
+    return f"{fixed(e.value, decimals)} ± {fixed(e.half_width, decimals)}"
+
+
+def _lopsided(e: Estimate) -> str:
     decimals = places(shorter_arm(e))
     return f"{fixed(e.value, decimals)} ({interval(e, decimals)})"
 
