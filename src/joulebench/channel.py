@@ -13,6 +13,17 @@ from typing import Any
 METHODS = ("measured", "modelled", "estimated", "simulated")
 """Origins of a reading, the strongest first."""
 
+_NOT_NEGATIVE = (
+    "resolution",
+    "gain",
+    "offset",
+    "period_s",
+    "averaging_s",
+    "stamp_s",
+    "delay_s",
+    "stamp_step_s",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -30,6 +41,10 @@ class Channel:
         method: One of :data:`METHODS`.
         scope: What the reading covers, for example ``"gpu board"`` or ``"cpu package"``.
         stamp_s: Standard uncertainty of the time stamps that all samples share, s.
+        limit_w: Highest power that the device is allowed to draw, W; ``None`` where unknown.
+        delay_s: How long after its update the sensor shows a reading, s, where that was measured;
+            the recorder sets stamps back by it.
+        stamp_step_s: Step that each stamp was rounded to, s: 0.001 in a log of whole milliseconds.
 
     Raises:
         ValueError: A unit or method that does not exist, or a negative or non-finite figure.
@@ -46,6 +61,9 @@ class Channel:
     method: str = "measured"
     scope: str = ""
     stamp_s: float = 0.0
+    limit_w: float | None = None
+    delay_s: float = 0.0
+    stamp_step_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.unit not in ("W", "J"):
@@ -57,14 +75,18 @@ class Channel:
             raise ValueError(
                 f"channel {self.name!r}: method {self.method!r} is not one of {', '.join(METHODS)}"
             )
-        for field in ("resolution", "gain", "offset", "period_s", "averaging_s", "stamp_s"):
+        for field in _NOT_NEGATIVE:
             figure = getattr(self, field)
             if not (math.isfinite(figure) and figure >= 0):
                 raise ValueError(
                     f"channel {self.name!r}: {field} = {figure} must be finite and at least 0"
                 )
-        if self.wrap_j is not None and not (math.isfinite(self.wrap_j) and self.wrap_j > 0):
-            raise ValueError(f"channel {self.name!r}: wrap_j = {self.wrap_j} must be above 0 J")
+        for field, unit in (("wrap_j", "J"), ("limit_w", "W")):
+            figure = getattr(self, field)
+            if figure is not None and not (math.isfinite(figure) and figure > 0):
+                raise ValueError(
+                    f"channel {self.name!r}: {field} = {figure} must be above 0 {unit}"
+                )
 
     @property
     def device(self) -> str:

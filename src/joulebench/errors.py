@@ -24,6 +24,10 @@ class Unavailable(UsageError):
         self.remedy = remedy
 
 
+class SensorLost(UsageError):
+    """A sensor went away for good while it was read; says which, why, and what to do."""
+
+
 class EnergyError(ValueError):
     """An energy that cannot be given honestly; says which window, which channel, what to do."""
 

@@ -6,7 +6,7 @@ Formulas and sources stand in ``docs/measurement.md``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -21,6 +21,9 @@ FloatArray = npt.NDArray[np.float64]
 
 GAP_CADENCES = 5.0
 """A hole of more cadences than this is a gap."""
+
+SHORTEST_PERIOD = 0.9
+"""Share of its period that a sensor takes at least from one update to the next."""
 
 UNIFORM = 1 / math.sqrt(12)
 """Standard deviation of a uniform distribution of width one."""
@@ -91,18 +94,26 @@ class Integral:
         return replace(self, joules=joules, noise_j=noise_j, below_resolution=True)
 
 
-def spacing_range_s(t_s: FloatArray) -> tuple[float, float]:
-    """Give the shortest and the longest spacing of the samples, s; NaN times give NaN.
+def increases(t_s: FloatArray) -> bool:
+    """Say whether times are finite and strictly increasing, block by block."""
+    if not (math.isfinite(t_s[0]) and math.isfinite(t_s[-1])):
+        return False
+    return all(bool((part[1:] > part[:-1]).all()) for part in _blocks(t_s))
 
-    In blocks that stay in the processor's cache, which is several times faster than one array.
-    """
-    shortest, longest = math.inf, 0.0
-    for first in range(0, t_s.size - 1, BLOCK):
-        part = t_s[first : first + BLOCK + 1]
-        spacing = part[1:] - part[:-1]
-        shortest = float(np.minimum(shortest, spacing.min()))
-        longest = float(np.maximum(longest, spacing.max()))
-    return shortest, longest
+
+def shortest_spacing_s(t_s: FloatArray) -> float:
+    """Give the shortest spacing of the samples, s."""
+    return min(float((part[1:] - part[:-1]).min()) for part in _blocks(t_s))
+
+
+def longest_spacing_s(t_s: FloatArray) -> float:
+    """Give the longest spacing of the samples, s."""
+    return max(float((part[1:] - part[:-1]).max()) for part in _blocks(t_s))
+
+
+def _blocks(t_s: FloatArray) -> Iterator[FloatArray]:
+    """Cut times into blocks that stay in the processor's cache, which is several times faster."""
+    return (t_s[first : first + BLOCK + 1] for first in range(0, t_s.size - 1, BLOCK))
 
 
 def cadence_s(t_s: FloatArray) -> float:
@@ -190,12 +201,37 @@ def systematic_biases(
     return {source: bias for source, bias in biases.items() if bias > 0}
 
 
-def held_changes(t_s: FloatArray, v: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
+class Changes(NamedTuple):
+    """Where a reading that is held between updates changes.
+
+    Args:
+        places: First poll that shows each new value; shape (n,).
+        when_s: Best guess of when the sensor updated, s; shape (n,).
+        doubt_s: Standard deviation of that, s; shape (n,).
+    """
+
+    places: npt.NDArray[np.intp]
+    when_s: FloatArray
+    doubt_s: FloatArray
+
+
+def held_changes(t_s: FloatArray, v: FloatArray, period_s: float) -> Changes:
     """Find where a reading that is polled faster than it is updated changes.
 
-    Returns:
-        Indices of the first poll that shows each new value, and the middle of the stretch between
-        it and the poll before, s: the best guess of when the sensor updated.
+    An update lies between the poll that shows it and the one before, and about one period from
+    its neighbours, which tells more where polls are uneven. A sensor that updates faster than it
+    declares contradicts that, and is then taken from its polls alone.
+
+    Args:
+        t_s: Times of the polls, s.
+        v: Readings.
+        period_s: The sensor's update period, s.
     """
-    changes = np.flatnonzero(v[1:] != v[:-1]) + 1
-    return changes, 0.5 * (t_s[changes] + t_s[changes - 1])
+    places = np.flatnonzero(v[1:] != v[:-1]) + 1
+    before_s, after_s = t_s[places - 1], t_s[places]
+    apart_s = SHORTEST_PERIOD * period_s * np.arange(places.size)
+    low_s = np.maximum.accumulate(before_s - apart_s) + apart_s
+    high_s = np.minimum.accumulate((after_s - apart_s)[::-1])[::-1] + apart_s
+    sound = low_s <= high_s
+    low_s, high_s = np.where(sound, low_s, before_s), np.where(sound, high_s, after_s)
+    return Changes(places, 0.5 * (low_s + high_s), UNIFORM * (high_s - low_s))

@@ -14,10 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from joulebench.aliasing import aliasing_finding, bound_j, repeating_updates, unseen_share
 from joulebench.averaging import Unaveraging
 from joulebench.channel import Channel, Window
+from joulebench.holes import hole_doubt_j, stalls, without_stalls
 from joulebench.integral import (
     BLOCK,
+    GAP_CADENCES,
     UNIFORM,
     FloatArray,
     Integral,
@@ -74,10 +77,16 @@ class PowerTrace:
         integral = self._plain(window, first, last, sums)
         if self.channel.averaging_s > 0:
             integral = self._undone(integral, window)
+        if unseen_share(self.channel):
+            integral = self._aliased(integral, window, (first, last))
         longest_s = self._longest_s(first, last, sums)
-        if longest_s <= gap_limit_s(self.channel, self._spacing_s):
+        if longest_s <= self._longest_sound_s:
             return integral
         return self._gaps(integral, window, (first, last), bridge=bridge)
+
+    def updates(self) -> tuple[FloatArray, FloatArray]:
+        """Give the sensor's own updates: times, s, and power, W."""
+        return self._updates
 
     def differenced(self) -> tuple[FloatArray, FloatArray]:
         """Give times, s, and power, W, as they were read."""
@@ -91,7 +100,7 @@ class PowerTrace:
     def _updates(self) -> tuple[FloatArray, FloatArray]:
         """The sensor's updates: the readings themselves unless they are polled faster."""
         if self.channel.period_s <= 1.5 * self._cadence_s:
-            return self._polls_s, self._polls_w
+            return without_stalls(self._polls_s, self._polls_w)
         return _update_points(self._polls_s, self._polls_w, self.channel.period_s)
 
     @property
@@ -105,6 +114,11 @@ class PowerTrace:
     @cached_property
     def _spacing_s(self) -> float:
         return cadence_s(self._t_s)
+
+    @cached_property
+    def _longest_sound_s(self) -> float:
+        """The longest spacing that is no hole, s."""
+        return gap_limit_s(self.channel, self._spacing_s)
 
     def _sums(self, first: int, last: int) -> _Sums:
         """Sum over the intervals from sample ``first`` to sample ``last``."""
@@ -127,21 +141,30 @@ class PowerTrace:
         """Sum over intervals; second differences belong to the interval that they begin with."""
         end = min(last + 2, self._t_s.size)
         t_s, v = self._t_s[first:end], self._v[first:end]
+        n = last - first
         spacing = t_s[1:] - t_s[:-1]
         step = v[1:] - v[:-1]
-        n = last - first
-        mean = 0.5 * (spacing[1:] + spacing[:-1])
-        slope = step / spacing
-        bend = (slope[1:] - slope[:-1]) * mean
-        inside = spacing[:n]
-        curved = bend * mean
+        inside, steps = spacing[:n], step[:n]
+        longest_s = float(inside.max())
+        first2 = float(steps @ steps)
+        energy_j = float(inside @ v[:n]) + 0.5 * float(inside @ steps)
+        np.divide(step, spacing, out=step)
+        kink = step[1:] - step[:-1]
+        bend = (spacing[1:] + spacing[:-1]) * kink
+        # A step falls into the longer of two intervals more often; what a hole costs is counted
+        # apart.
+        longer = np.maximum(spacing[1:], spacing[:-1])
+        if longest_s > self._longest_sound_s:
+            np.minimum(longer, self._longest_sound_s, out=longer)
+        kink *= longer
+        kink *= longer
         return _Sums(
-            float(inside @ (v[:n] + 0.5 * step[:n])),
+            energy_j,
             float(inside @ inside),
-            float(step[:n] @ step[:n]),
-            float(bend @ bend),
-            float(curved @ curved),
-            float(inside.max()),
+            first2,
+            0.25 * float(bend @ bend),
+            float(kink @ kink),
+            longest_s,
         )
 
     def _longest_s(self, first: int, last: int, inner: _Sums) -> float:
@@ -189,8 +212,7 @@ class PowerTrace:
         """Give the trapezoid with its noise and biases."""
         joules = self._trapezoid(first, last, sums, window)
         sides = self._sides(first), self._sides(last - 1)
-        stamp_s = math.hypot(self.channel.stamp_s, self._poll_s)
-        biases = systematic_biases(self.channel, window, joules, sides, stamp_s)
+        biases = systematic_biases(self.channel, window, joules, sides, self._stamp_s)
         leak_j = self._leak_j(window, first, last)
         if leak_j > 0 and not self.channel.averaging_s:
             biases[f"edge {self.channel.name}"] = leak_j
@@ -209,8 +231,14 @@ class PowerTrace:
         return math.hypot(
             self._sampling_noise_j(sums),
             scatter_w * math.sqrt(sums.spacing2 + self._spacing_s**2),
+            self._rounding_s * _steps_w(sums, sides),
             *(side.larger_w * window.edge_s for side in sides),
         )
+
+    @property
+    def _rounding_s(self) -> float:
+        """Standard deviation of a stamp that was rounded, s."""
+        return UNIFORM * self.channel.stamp_step_s
 
     def _sampling_noise_j(self, sums: _Sums) -> float:
         """Give the trapezoid's error from what happens between samples, from the samples.
@@ -228,10 +256,15 @@ class PowerTrace:
 
     def _undone(self, integral: Integral, window: Window) -> Integral:
         """Replace the plain integral by the one with the sensor's moving average undone."""
-        found = self._unaveraging.over(window, lambda i, j: self._sums(i, j).energy_j)
+        found = self._unaveraging.over(
+            window, lambda i, j: self._sums(i, j).energy_j, self._stamp_s
+        )
         if found is None:
             return self._left_averaged(integral, window)
         biases = dict(integral.biases)
+        stamp = f"stamp {self.channel.name}"
+        if found.stamp_j > biases.get(stamp, 0.0):
+            biases[stamp] = found.stamp_j
         gain = f"gain {self.channel.name}"
         if gain in biases:
             biases[gain] = self.channel.gain * abs(found.joules)
@@ -246,7 +279,13 @@ class PowerTrace:
 
     @cached_property
     def _unaveraging(self) -> Unaveraging:
-        return Unaveraging(self.channel, self._t_s, self._v, self._poll_s)
+        stamp_noise_s = math.hypot(self._poll_s, self._rounding_s)
+        return Unaveraging(self.channel, self._t_s, self._v, stamp_noise_s)
+
+    @property
+    def _stamp_s(self) -> float:
+        """Standard deviation of the delay that all stamps share, s."""
+        return math.hypot(self.channel.stamp_s, self._poll_s)
 
     @cached_property
     def _poll_s(self) -> float:
@@ -254,32 +293,64 @@ class PowerTrace:
 
         Polls and updates may keep step, so that it is counted as a delay that all stamps share.
         """
-        held = self._t_s is not self._polls_s
-        return UNIFORM * self._cadence_s if held else 0.0
+        if self.channel.period_s <= 1.5 * self._cadence_s:
+            return 0.0
+        changes = held_changes(self._polls_s, self._polls_w, self.channel.period_s)
+        if not changes.places.size:
+            return UNIFORM * self._cadence_s
+        return float(np.sqrt(np.mean(changes.doubt_s**2)))
+
+    def _aliased(self, integral: Integral, window: Window, ends: tuple[int, int]) -> Integral:
+        """Carry the unseen time in full where the load keeps step with the sensor."""
+        cycle = repeating_updates(self._v[ends[0] + 1 : ends[1]])
+        if not cycle:
+            return integral
+        doubt_j = bound_j(self.channel, window, (float(self._v.min()), float(self._v.max())))
+        why = f"the readings repeat every {cycle} updates, in step with the load"
+        finding = aliasing_finding(self.channel, window, doubt_j, why)
+        biases = {**integral.biases, f"aliasing {self.channel.name}": doubt_j}
+        return replace(integral, biases=biases, findings=(*integral.findings, finding))
 
     def _gaps(
         self, integral: Integral, window: Window, ends: tuple[int, int], *, bridge: bool
     ) -> Integral:
-        """Refuse a hole in the window, or carry its doubt: a step of the window's whole swing."""
+        """Refuse a hole in the window, or carry its doubt."""
         first, last = ends
-        limit = gap_limit_s(self.channel, self._spacing_s)
+        limit = self._longest_sound_s
         spacing = np.diff(self._t_s[first : last + 1])
         holes = np.flatnonzero(spacing > limit)
         worst = int(np.argmax(spacing))
         at_s, gap_s = float(self._t_s[first + worst]), float(spacing[worst])
         if not bridge:
-            raise gap_error(
-                self.channel,
-                window,
-                at_s,
-                gap_s,
-                f"where samples are {self._spacing_s:.3g} s apart",
-            )
-        seen = self._v[first : last + 1]
-        doubt_j = UNIFORM * float(seen.max() - seen.min() or seen.max()) * spacing[holes]
+            raise gap_error(self.channel, window, at_s, gap_s, self._why_a_hole(at_s, gap_s))
+        seen = slice(first, last + 1)
+        doubt_j = (
+            hole_doubt_j(self._t_s[seen], self._v[seen], float(hole_s), limit)
+            for hole_s in spacing[holes]
+        )
         noise_j = math.hypot(integral.noise_j, *doubt_j)
         finding = gap_finding(self.channel, window, at_s, gap_s)
         return replace(integral, noise_j=noise_j, findings=(*integral.findings, finding))
+
+    def _why_a_hole(self, at_s: float, gap_s: float) -> str:
+        """Say whether the sensor was silent or stood still."""
+        low, high = np.searchsorted(self._polls_s, (at_s, at_s + gap_s))
+        if high - low > GAP_CADENCES:
+            return f"in which the sensor stood still at {self._polls_w[low + 1]:.6g} W"
+        return f"where samples are {self._spacing_s:.3g} s apart"
+
+
+def _steps_w(sums: _Sums, sides: tuple[Sides, Sides]) -> float:
+    """Give what an error of the stamps is multiplied by, W.
+
+    A stamp that is off by e moves e times half the step on each of its sides: for independent
+    errors at most the root of the squared steps. Where stamps come in step with the rounding they
+    are all off alike, which moves e times the difference of the power at the two edges.
+    """
+    start, stop = sides
+    edges_w = (start.after_w - start.before_w, stop.after_w - stop.before_w)
+    swing_w = max(abs(late - early) for late in stop for early in start)
+    return math.hypot(math.sqrt(sums.first2), *edges_w, swing_w)
 
 
 def _update_points(
@@ -289,12 +360,14 @@ def _update_points(
 
     A value that stood longer than the period was updated unchanged, so a point is put at every
     period of it: the next change is then a step within one period and not a slope over the stretch.
+    One that stood still where others never do has stalled, and leaves a hole.
     """
-    changes, when_s = held_changes(t_s, v)
+    changes, when_s, _ = held_changes(t_s, v, period_s)
     starts = np.concatenate(([t_s[0]], when_s))
     values = np.concatenate(([v[0]], v[changes]))
     stops = np.concatenate((when_s, [t_s[-1] + 0.25 * period_s]))
     extra = np.maximum(np.floor((stops - starts) / period_s - 0.25), 0).astype(np.intp)
+    extra[stalls(values, extra)] = 0
     repeats = extra + 1
     index = np.arange(int(repeats.sum())) - np.repeat(np.cumsum(repeats) - repeats, repeats)
     # Counted back from the next change, whose time is known better than the last one's phase.

@@ -110,3 +110,16 @@ def test_a_module_covers_its_own_board_only() -> None:
     mine = Channel("gpu0:power", "W", scope="gpu board")
     other = Channel("gpu1:power", "W", scope="gpu board")
     assert _names(module, mine, other) == ["gpu0:module", "gpu1:power"]
+
+
+def test_a_module_of_two_gpus_covers_both_boards_and_its_processor() -> None:
+    module = Channel("gpu0+gpu1:module_power", "W", scope="gpu module")
+    boards = [Channel(f"gpu{n}:energy", "J", scope="gpu board") for n in range(3)]
+    estimate = Channel("cpu:estimate", "J", method="estimated", scope="cpu package")
+    assert _names(*boards, module, estimate) == ["gpu2:energy", "gpu0+gpu1:module_power"]
+
+
+def test_the_memory_of_a_board_is_a_part_of_it() -> None:
+    memory = Channel("gpu0:memory_power", "W", scope="gpu memory")
+    board = Channel("gpu0:energy", "J", scope="gpu board")
+    assert _names(memory, board) == ["gpu0:energy"]

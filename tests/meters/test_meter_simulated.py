@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulebench.channel import Channel
-from joulebench.errors import UsageError
+from joulebench.channel import Channel, Window
+from joulebench.energy import Trace, headline_channels
+from joulebench.errors import SensorLost, UsageError
 from joulebench.meters.simulated import (
     BOARDS,
+    Faults,
     PowerProfile,
     SimulatedMeter,
     SimulatedSensor,
@@ -94,14 +96,117 @@ def test_gain_and_offset_errors_are_those_given() -> None:
 def test_every_board_is_labelled_simulated_and_reads(board: str) -> None:
     now = [10.0]
     meter = SimulatedMeter(board, 120.0, clock=lambda: now[0], seed=3)
-    [channel] = meter.channels
-    assert channel.method == "simulated"
-    first = meter.read()[0]
+    first = meter.read()
     now[0] += 2.0
-    gained = (meter.read()[0] - first) / 2.0 if channel.unit == "J" else meter.read()[0]
-    if channel.wrap_j:
-        gained %= channel.wrap_j / 2
-    assert gained == pytest.approx(120.0, rel=0.06)
+    for domain, channel, before, after in zip(
+        BOARDS[board], meter.channels, first, meter.read(), strict=True
+    ):
+        assert channel.method == "simulated"
+        assert channel.name == domain.channel.name
+        seen_w = (after - before) / 2.0 if channel.unit == "J" else after
+        if channel.wrap_j:
+            seen_w %= channel.wrap_j / 2
+        assert seen_w == pytest.approx(domain.base_w + domain.share * 120.0, rel=0.06)
+
+
+def test_nested_domains_are_summed_once() -> None:
+    meter = SimulatedMeter("rapl-domains", 100.0)
+    assert [channel.name for channel in headline_channels(meter.channels)] == ["psys:energy"]
+    meter = SimulatedMeter("hopper", 100.0)
+    assert [channel.name for channel in headline_channels(meter.channels)] == ["gpu0:energy"]
+
+
+POWER = Channel("g:power", "W", resolution=1e-3, period_s=0.1, averaging_s=0.1)
+STEP = PowerProfile([0, 1.0], [100, 200])
+
+
+def test_an_averaging_time_off_its_declaration() -> None:
+    sensor = SimulatedSensor(POWER, STEP, faults=Faults(averaging_error=1.0))
+    assert sensor.reading(1.1001) == pytest.approx(150)
+    assert SimulatedSensor(POWER, STEP).reading(1.1001) == pytest.approx(200)
+
+
+def test_a_delayed_sensor_shows_what_it_had_before() -> None:
+    sensor = SimulatedSensor(POWER, STEP, faults=Faults(delay_s=0.25))
+    assert sensor.reading(1.34) == 100
+    assert sensor.reading(1.36) == 200
+
+
+def test_noise_belongs_to_the_update_not_to_the_poll() -> None:
+    sensor = SimulatedSensor(POWER, STEP, faults=Faults(noise_w=2.0), seed=5)
+    polls = [sensor.reading(2.0 + 0.01 * k) for k in range(1000)]
+    assert len(set(polls)) == pytest.approx(100, abs=1)
+    assert np.std(polls) == pytest.approx(2.0, rel=0.25)
+    again = SimulatedSensor(POWER, STEP, faults=Faults(noise_w=2.0), seed=5)
+    assert [again.reading(2.0 + 0.01 * k) for k in range(1000)] == polls
+
+
+def test_a_stalled_sensor_holds_and_a_stalled_counter_catches_up() -> None:
+    faults = Faults(stall_every_s=2.0, stall_s=1.0, noise_w=1.0)
+    sensor = SimulatedSensor(POWER, STEP, faults=faults)
+    polls = np.array([sensor.reading(0.05 + 0.1 * k) for k in range(200)])
+    runs = np.diff(np.flatnonzero(np.concatenate(([True], polls[1:] != polls[:-1], [True]))))
+    assert (runs > 8).sum() in range(8, 12)
+    counter = Channel("g:energy", "J", period_s=0.1)
+    sensor = SimulatedSensor(counter, PowerProfile([0], [100]), faults=faults)
+    read_j = np.array([sensor.reading(0.05 + 0.1 * k) for k in range(200)])
+    assert np.diff(read_j).max() == pytest.approx(110, abs=11)
+    assert read_j[-1] == pytest.approx(1990, abs=110)
+
+
+def test_a_counter_that_is_reset_and_readings_that_are_impossible() -> None:
+    counter = Channel("g:energy", "J", period_s=0.1)
+    sensor = SimulatedSensor(counter, PowerProfile([0], [100]), faults=Faults(reset_s=5.0))
+    assert sensor.reading(4.95) == pytest.approx(490)
+    assert sensor.reading(6.05) == pytest.approx(100)
+    spiky = SimulatedSensor(POWER, PowerProfile([0], [100]), faults=Faults(spike_every_s=1.0))
+    polls = [spiky.reading(0.05 + 0.1 * k) for k in range(1000)]
+    assert set(polls) == {100, 1000}
+    assert polls.count(1000) == pytest.approx(100, abs=40)
+
+
+def test_readings_that_do_not_come_and_a_board_that_vanishes() -> None:
+    now = [0.0]
+    meter = SimulatedMeter("volta", faults={"drop": 0.3, "vanish_s": 5.0}, clock=lambda: now[0])
+    absent = 0
+    for _ in range(490):
+        now[0] += 0.01
+        absent += math.isnan(meter.read()[0])
+    assert absent == pytest.approx(147, abs=45)
+    now[0] = 5.0
+    with pytest.raises(SensorLost, match="vanish_s"):
+        meter.read()
+
+
+@pytest.mark.parametrize("by_s", [-30.0, -0.4, 0.4, 30.0])
+def test_a_log_whose_clock_jumps_keeps_its_energy(by_s: float) -> None:
+    now = [100.0]
+    faults = {"clock_jump_s": by_s, "clock_jump_at_s": 7.03}
+    watts = [[0, 60], [5, 300], [10, 80]]
+    meter = SimulatedMeter(
+        "turing", watts, repeat=False, idle_w=60.0, faults=faults, clock=lambda: now[0]
+    )
+    taken = []
+    for _ in range(400):
+        now[0] += 0.05
+        taken += meter.rows()
+    t_s, v = np.array([stamp_s for stamp_s, _ in taken]), np.array([row[0] for _, row in taken])
+    assert len(taken) >= 395
+    assert np.abs(t_s * 20 - np.round(t_s * 20)).max() < 0.03
+    window = Window("measure", 102.0, 114.0)
+    energy = Trace(meter.channels[0], t_s, v).energy(window)
+    low, high = energy.interval_95
+    assert low <= meter.sensor.truth_j(102.0, 114.0) <= high
+
+
+@pytest.mark.parametrize(
+    ("faults", "says"),
+    [({"dorp": 0.1}, "drop"), ({"drop": 2}, "share"), ({"stall_s": -1}, "at least"),
+     ({"drop": "much"}, "number"), ({"drop": True}, "number")],
+)  # fmt: skip
+def test_faults_that_make_no_sense_are_refused(faults: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        SimulatedMeter("volta", faults=faults)
 
 
 def test_profile_from_csv_repeats_from_opening(tmp_path: Path) -> None:
