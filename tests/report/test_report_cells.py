@@ -74,6 +74,38 @@ def test_energy_per_correct_answer_takes_ungraded_answers_to_be_right_as_often(
         assert per_correct.high > per_answer / low * 0.8
 
 
+def test_energy_per_correct_answer_holds_the_chance_of_the_items(tmp_path: Path) -> None:
+    """The same 6 of 12 in every run is no proof of a half: its chance is 25 to 75 %."""
+    table = make_study(tmp_path)
+    for run in table.runs:
+        run.score = {"accuracy": 0.5, "n_graded": 12, "n_correct": 6, "scorer": "exact"}
+    for cell in cells(Evidence(table)):
+        per_answer = cell.estimates["energy_j"].value / 12
+        per_correct = cell.estimates["per_correct_j"]
+        assert per_correct.value == pytest.approx(2 * per_answer, rel=1e-6)
+        assert per_correct.low < per_answer / 0.73
+        assert per_correct.high > per_answer / 0.27
+        assert per_correct.bias == pytest.approx(2 * cell.estimates["energy_j"].bias / 12, rel=0.01)
+        assert per_correct.noise > cell.estimates["energy_j"].noise / 6
+
+
+def test_one_run_has_an_interval_per_correct_answer(tmp_path: Path) -> None:
+    for cell in made(tmp_path, Recipe(repetitions=1)):
+        per_correct = cell.estimates["per_correct_j"]
+        assert per_correct.bounded
+        assert per_correct.half_width > 0.2 * per_correct.value
+
+
+def test_runs_of_two_machines_share_no_gain(tmp_path: Path) -> None:
+    recipe = Recipe(channels=(ESTIMATE,), factors={"model": ["tiny_a"]}, repetitions=2)
+    table = make_study(tmp_path, recipe)
+    alone = cells(Evidence(table))[0].estimates["power_w"]
+    table.runs[0].host = "box-2"
+    apart = cells(Evidence(table))[0].estimates["power_w"]
+    assert alone.bias == pytest.approx(0.3 * alone.value, rel=0.01)
+    assert apart.bias == pytest.approx(0.3 * alone.value / 2**0.5, rel=0.02)
+
+
 def test_repeating_items_adds_no_items(tmp_path: Path) -> None:
     assert {cell.estimates["accuracy"].n for cell in made(tmp_path)} == {12}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,28 @@ def test_a_gain_of_thirty_per_cent_cancels(tmp_path: Path) -> None:
     largest = made(tmp_path, Recipe(channels=(ESTIMATE,)))[0]
     assert largest.ratio.half_width / largest.ratio.value < 0.05
     assert largest.method == "estimated"
+
+
+def test_gains_of_two_machines_do_not_cancel(tmp_path: Path) -> None:
+    table = make_study(tmp_path, Recipe(channels=(ESTIMATE,)))
+    for run in table.runs:
+        run.host = {"tiny_a": "box-1", "tiny_b": "box-2"}[run.levels["model"]]
+    largest = contrasts(Evidence(table))[0]
+    assert largest.ratio.bias / largest.ratio.value == pytest.approx(0.3 * 2**0.5, rel=0.05)
+    assert not largest.holds
+
+
+def test_a_noise_that_the_scatter_hides_is_in_the_ratio(tmp_path: Path) -> None:
+    """Three runs on a coarse sensor may scatter by nothing at all."""
+    table = make_study(tmp_path, Recipe(channels=(ESTIMATE,)))
+    for run in table.runs:
+        joules = {"tiny_a": 400.0, "tiny_b": 600.0}[run.levels["model"]]
+        run.energy["cpu:estimate"]["measure"] |= {"joules": joules, "noise": 40.0, "biases": {}}
+        run.work["tokens_out"] = 400
+    ratio = contrasts(Evidence(table))[0].ratio
+    # Three tasks a block, three blocks: 10 % and 6.7 % a run.
+    half = 1.959964 * (0.1**2 + (40 / 600) ** 2) ** 0.5 / 3
+    assert ratio.high / 1.5 == pytest.approx(math.exp(half))
 
 
 def test_equal_levels_are_not_said_to_differ(tmp_path: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulebench.stats import fieller_ratio, geometric_mean, log_ratio, paired_ratio, ratio_of_sums
-from joulebench.stats.estimate import Estimate
+from joulebench.stats import geometric_mean, log_ratio, paired_ratio, ratio_of_sums
 
 POSITIVE = st.floats(1e-3, 1e6)
 PAIRS = st.lists(st.tuples(POSITIVE, POSITIVE), min_size=2, max_size=12)
@@ -70,17 +68,6 @@ def test_log_bias_widens() -> None:
     assert wide.value == tight.value
 
 
-def test_fieller_matches_its_definition() -> None:
-    rng = np.random.default_rng(7)
-    x = rng.uniform(80, 120, 8)
-    y = 3.0 * x + rng.normal(0, 4, 8)
-    estimate = fieller_ratio(y, x)
-    quantile = 2.364624251592784  # Student's t, 7 degrees of freedom, 97.5 %
-    for end in (estimate.low, estimate.high):
-        spread = np.var(y - end * x, ddof=1) / 8
-        assert (y.mean() - end * x.mean()) ** 2 == pytest.approx(quantile**2 * spread, rel=1e-9)
-
-
 def test_ratio_of_sums_of_proportional_values_is_exact() -> None:
     estimate = ratio_of_sums([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
     assert estimate.value == 2.0
@@ -93,29 +80,9 @@ def test_ratio_of_sums_carries_the_bias_of_its_numerator() -> None:
     assert estimate.half_width == pytest.approx(1.959963984540054 * 0.2, rel=1e-6)
 
 
-@pytest.mark.parametrize("ratio", [ratio_of_sums, fieller_ratio])
-def test_one_run_alone(ratio: Callable[..., Estimate]) -> None:
-    assert math.isnan(ratio([10.0], [5.0]).half_width)
-    assert ratio([10.0], [5.0], bias=1.0).half_width == pytest.approx(0.392, rel=1e-3)
-
-
-def test_fieller_adds_bias_to_each_arm() -> None:
-    plain = fieller_ratio([20.0, 22.0, 21.0], [10.0, 10.0, 11.0])
-    biased = fieller_ratio([20.0, 22.0, 21.0], [10.0, 10.0, 11.0], bias=2.0)
-    extra = 1.959963984540054 * 2.0 / (31 / 3)
-    assert biased.high - biased.value == pytest.approx(math.hypot(plain.high - plain.value, extra))
-
-
-def test_fieller_and_linearised_agree_where_the_denominator_is_certain() -> None:
-    y = [20.0, 22.0, 21.0]
-    one, other = fieller_ratio(y, [10.0] * 3), ratio_of_sums(y, [10.0] * 3)
-    assert (one.low, one.high) == pytest.approx((other.low, other.high))
-
-
-def test_unbounded_where_the_denominator_may_be_zero() -> None:
-    estimate = fieller_ratio([10.0, 11.0], [0.0, 1.0])
-    assert not estimate.bounded
-    assert not estimate.excludes(0.0)
+def test_one_run_alone() -> None:
+    assert math.isnan(ratio_of_sums([10.0], [5.0]).half_width)
+    assert ratio_of_sums([10.0], [5.0], bias=1.0).half_width == pytest.approx(0.392, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -143,21 +110,30 @@ def test_unpaired_refuses_a_group_of_one() -> None:
 @pytest.mark.parametrize("n", [3, 6])
 def test_intervals_of_ratios_cover(n: int) -> None:
     rng = np.random.default_rng(20261121)
-    hits = {"paired": 0, "sums": 0, "fieller": 0, "loose": 0}
+    hits = {"paired": 0, "sums": 0, "loose": 0}
     trials = 2500
     for _ in range(trials):
         x = np.exp(rng.normal(4, 0.1, n))
         pair = paired_ratio(2.0 * x * np.exp(rng.normal(0, 0.05, n)), x)
         y = 2.0 * x + rng.normal(0, 5, n)
-        sums, fieller = ratio_of_sums(y, x), fieller_ratio(y, x)
+        sums = ratio_of_sums(y, x)
         a, b = np.exp(rng.normal(1, 0.1, n)), np.exp(rng.normal(0, 0.2, n))
         loose = log_ratio([a, a * 2], [b, b * 2])
         hits["paired"] += pair.low <= 2.0 <= pair.high
-        hits["fieller"] += fieller.low <= 2.0 <= fieller.high
         hits["sums"] += sums.low <= 2.0 <= sums.high
         hits["loose"] += log_ratio([a], [b]).low <= math.e <= log_ratio([a], [b]).high
         assert loose.value == pytest.approx(log_ratio([a], [b]).value)
     assert all(0.93 <= count / trials <= 0.985 for count in hits.values()), hits
+
+
+def test_equal_ratios_keep_the_noise_of_a_reading() -> None:
+    z = 1.959963984540054
+    paired = paired_ratio([2.0] * 4, [1.0] * 4, log_noise=0.1)
+    assert math.log(paired.high / 2) == pytest.approx(z * 0.1 / 2)
+    loose = log_ratio([np.full(4, 2.0)], [np.full(8, 1.0)], log_noise=0.1)
+    assert math.log(loose.high / 2) == pytest.approx(z * 0.1 * math.sqrt(1 / 4 + 1 / 8))
+    scattered = paired_ratio([2.0, 3.0, 2.5], [1.0, 1.0, 1.0])
+    assert paired_ratio([2.0, 3.0, 2.5], [1.0] * 3, log_noise=1e-3).high == scattered.high
 
 
 def test_two_scattered_values_at_a_strict_level_have_no_upper_end() -> None:

@@ -17,7 +17,7 @@ _ORDERS = {
 }
 
 
-_UNSEEN = ("_epoch_s", "log_tail")
+_UNSEEN = ("_epoch_s", "log_tail", "final_emissions_data")
 """Ends of names of facts that are for machines."""
 
 
@@ -89,9 +89,11 @@ def fact_rows(evidence: Evidence) -> list[tuple[str, str]]:
 def _leaves(facts: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     for name, fact in facts.items():
         place = f"{path}{name}".replace("_", " ")
-        if isinstance(fact, Mapping) and fact:
+        if name.endswith(_UNSEEN) or fact in (None, "", [], {}):
+            continue
+        if isinstance(fact, Mapping):
             yield from _leaves(fact, f"{place} · ")
-        elif not name.endswith(_UNSEEN) and fact not in (None, "", [], {}):
+        else:
             yield place, fact
 
 

@@ -12,7 +12,6 @@ from joulebench.energy import Energy, total
 from joulebench.report.evidence import MEASURED, Evidence, Reading, cell_groups, printed_levels
 from joulebench.stats import (
     Estimate,
-    fieller_ratio,
     mean_estimate,
     quotient,
     ratio_of_sums,
@@ -156,25 +155,25 @@ def _per_token(group: Sequence[Reading]) -> Estimate | None:
 
 
 def _per_correct(group: Sequence[Reading]) -> Estimate | None:
-    """Divide by the correct answers, or by what the graded ones let expect of all."""
+    """Divide the energy of an answer by the chance that it is right; none where none was right.
+
+    The chance is known from a sample of items, so that its interval is that of the accuracy, and
+    what holds of the graded answers is taken to hold of those that were not.
+    """
     scored = [each for each in group if each.run.score and each.run.score["n_graded"]]
-    if not scored:
-        return None
-    if not any(each.partly_graded for each in scored):
-        return _per_counted(scored)
     accuracy = _accuracy(scored)
-    per_answer = mean_energy([e.energy / e.requests for e in scored if e.requests])
-    if accuracy is None or per_answer is None or accuracy.value == 0 or not per_answer.bounded:
+    per_answer = energy_per([e.energy for e in scored], [_answers(e) for e in scored])
+    if accuracy is None or per_answer is None or accuracy.value == 0 or per_answer.value <= 0:
         return None
+    if not per_answer.bounded:
+        value = per_answer.value / accuracy.value
+        return Estimate(value, math.nan, math.nan, per_answer.n, method=per_answer.method)
     return quotient(per_answer, accuracy)
 
 
-def _per_counted(scored: Sequence[Reading]) -> Estimate | None:
-    correct = [_correct(each) for each in scored]
-    if sum(correct) == 0:
-        return None
-    energies = [each.energy for each in scored]
-    return fieller_ratio([e.joules for e in energies], correct, bias=shared_bias(energies))
+def _answers(each: Reading) -> int:
+    """Give the answers of a run; where they were not counted, those that were graded."""
+    return each.requests or int((each.run.score or {})["n_graded"])
 
 
 def _correct(each: Reading) -> float:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from joulebench.energy import total
+from joulebench.report.agreement import Agreement, agreements
 from joulebench.report.cells import Cell, cells
 from joulebench.report.checks import study_checks
 from joulebench.report.contrasts import Contrast, contrasts
 from joulebench.report.drawing import Picture
 from joulebench.report.evidence import Evidence
+from joulebench.report.figure_agreement import agreement_pictures
 from joulebench.report.figure_cells import cell_pictures
 from joulebench.report.figure_drift import drift_picture
 from joulebench.report.figure_traces import trace_pictures
@@ -33,6 +35,8 @@ class Content:
         cell_pictures: Dot plots.
         trace_pictures: Power over time of chosen runs.
         drift: Deviation against run order; ``None`` without repeats.
+        agreements: Meters that read one thing, compared; empty where none did.
+        agreement_pictures: Their Bland-Altman plots.
     """
 
     evidence: Evidence
@@ -44,12 +48,19 @@ class Content:
     cell_pictures: list[Picture]
     trace_pictures: list[Picture]
     drift: Picture | None
+    agreements: list[Agreement]
+    agreement_pictures: list[Picture]
 
     @property
     def pictures(self) -> list[Picture]:
         """All figures."""
         drift = [self.drift] if self.drift else []
-        return [*self.cell_pictures, *self.trace_pictures, *drift]
+        return [
+            *self.cell_pictures,
+            *self.trace_pictures,
+            *drift,
+            *self.agreement_pictures,
+        ]
 
     @property
     def origins(self) -> list[tuple[str, str]]:
@@ -67,13 +78,14 @@ class Content:
             "cells": [cell.to_dict() for cell in self.cells],
             "phases": [cell.to_dict() for cell in self.phases],
             "contrasts": [contrast.to_dict() for contrast in self.contrasts],
+            "agreements": [agreement.to_dict() for agreement in self.agreements],
             "findings": [row.to_dict() for row in self.findings],
         }  # fmt: skip
 
 
 def content(evidence: Evidence) -> Content:
     """Compute a report from the records; only the traces that are drawn are read."""
-    found, ratios = cells(evidence), contrasts(evidence)
+    found, ratios, agreeing = cells(evidence), contrasts(evidence), agreements(evidence)
     traces, unreadable = trace_pictures(evidence)
     origin = "; ".join(
         f"{method}, {scope}" for method, scope in dict.fromkeys(e.origin for e in evidence.readings)
@@ -88,6 +100,8 @@ def content(evidence: Evidence) -> Content:
         cell_pictures=cell_pictures(found, origin.capitalize()),
         trace_pictures=traces,
         drift=drift_picture(evidence),
+        agreements=agreeing,
+        agreement_pictures=agreement_pictures(agreeing),
     )
 
 

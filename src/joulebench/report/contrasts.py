@@ -154,14 +154,20 @@ def _ratio(
 ) -> tuple[Estimate, bool] | None:
     """Pair within blocks where enough blocks hold both sides whole; else compare unpaired."""
     log_bias = _bias_left(above, below)
+    noise = [_relative_noise(side) for side in (above, below)]
     pairs = _block_pairs(above, below, per_token)
     if len(pairs) >= LEAST_BLOCKS:
         first, second = (list(side) for side in zip(*pairs, strict=True))
-        return paired_ratio(first, second, log_bias=log_bias, level=level), True
+        log_noise = math.hypot(*noise) / math.sqrt(len(above))
+        return (
+            paired_ratio(first, second, log_bias=log_bias, log_noise=log_noise, level=level),
+            True,
+        )
     groups = [[_values(g, per_token) for g in side.values()] for side in (above, below)]
     if any((values <= 0).any() or len(values) < 2 for side in groups for values in side):
         return None
-    return log_ratio(groups[0], groups[1], log_bias=log_bias, level=level), False
+    ratio = log_ratio(groups[0], groups[1], log_bias=log_bias, log_noise=max(noise), level=level)
+    return ratio, False
 
 
 def _block_pairs(above: Group, below: Group, per_token: bool) -> list[tuple[float, float]]:
@@ -192,6 +198,17 @@ def _bias_left(above: Group, below: Group) -> float:
         return 0.0
     ratio = sums[0].ratio(sums[1])
     return ratio.bias / ratio.value
+
+
+def _relative_noise(side: Group) -> float:
+    """Give the typical relative noise of the energy of one run."""
+    shares = [
+        each.energy.noise / each.energy.joules
+        for group in side.values()
+        for each in group
+        if each.energy.joules > 0
+    ]
+    return math.sqrt(fmean(share**2 for share in shares)) if shares else 0.0
 
 
 def _value(each: Reading, per_token: bool) -> float:

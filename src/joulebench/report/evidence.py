@@ -14,9 +14,6 @@ from joulebench.exclusion import level_text
 from joulebench.record import Run, RunTable
 from joulebench.run_row import MEASURED, duration_s, headline_energy
 
-_ONE_SIGN = ("gain ", "offset ")
-"""Biases whose error has one sign in every window of a channel, so that it cancels."""
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -60,7 +57,7 @@ class Reading:
     @property
     def above_idle(self) -> Energy | None:
         """Energy less what idling as long would have used; their shared biases cancel."""
-        return None if self.idle is None else _difference(self.energy, self.idle)
+        return None if self.idle is None else self.energy - self.idle
 
 
 class Evidence:
@@ -131,9 +128,15 @@ class Evidence:
         return any((run.facts.get("engine") or {}).get("random_weights") for run in self.runs)
 
 
+def energy_of(run: Run, window: str = MEASURED) -> Energy | None:
+    """Give a run's headline energy, with biases that only runs of one machine share."""
+    energy = headline_energy(run, window)
+    return energy.at(run.host) if energy is not None and run.host else energy
+
+
 def reading(run: Run) -> Reading | None:
     """Give a run's headline energy with its idle share; ``None`` where it has no energy."""
-    energy = headline_energy(run)
+    energy = energy_of(run)
     if energy is None:
         return None
     length = duration_s(run)
@@ -164,27 +167,12 @@ def _idle(run: Run, length_s: float | None) -> Energy | None:
     """Scale the energy of the idle windows to the length of the measured ones."""
     found, idle_s = None, 0.0
     for window in ("idle", "idle_after"):
-        energy, stretch_s = headline_energy(run, window), duration_s(run, window)
+        energy, stretch_s = energy_of(run, window), duration_s(run, window)
         if energy is not None and stretch_s:
             found, idle_s = (energy if found is None else found + energy), idle_s + stretch_s
     if found is None or length_s is None:
         return None
     return found * (length_s / idle_s)
-
-
-def _difference(energy: Energy, idle: Energy) -> Energy:
-    biases = {
-        source: _bias_left(source, energy.biases.get(source, 0.0), idle.biases.get(source, 0.0))
-        for source in {**energy.biases, **idle.biases}
-    }
-    noise = (energy.noise**2 + idle.noise**2) ** 0.5
-    return Energy(energy.joules - idle.joules, noise, biases, energy.method, energy.scope)
-
-
-def _bias_left(source: str, work: float, idle: float) -> float:
-    if source.startswith(_ONE_SIGN):
-        return abs(work - idle)
-    return float((work**2 + idle**2) ** 0.5)
 
 
 def _as_asked(levels: list[str], asked: Any) -> list[str]:
@@ -198,6 +186,7 @@ __all__ = [
     "Reading",
     "by_cell",
     "cell_groups",
+    "energy_of",
     "printed_levels",
     "reading",
 ]

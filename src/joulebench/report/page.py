@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import joulebench
+from joulebench.report.agreement import agreement_rows, agreement_unit
 from joulebench.report.asked import design_rows, fact_rows, host_rows, setting_rows
 from joulebench.report.cell_rows import cell_rows, contrast_rows, heads
 from joulebench.report.cells import Cell
 from joulebench.report.commands import commands
 from joulebench.report.content import Content, total_energy
 from joulebench.report.drawing import OTHER_WINDOW, WINDOWS
+from joulebench.report.emission_rows import emission_facts
 from joulebench.report.evidence import Evidence
 from joulebench.report.findings import severity_counts
 from joulebench.report.numbers import count
@@ -63,6 +65,8 @@ def _context(content: Content) -> dict[str, Any]:
         "phase_rows": phase_rows(content.phases),
         "phase_notes": phase_notes(content.phases),
         "contrasts": contrast_rows(content.contrasts[:MOST_CONTRASTS]),
+        "agreements": agreement_rows(content.agreements),
+        "agreement_unit": agreement_unit(content.agreements).symbol,
         "several_hosts": len({run.host for run in evidence.runs}) > 1,
         "design": design_rows(evidence),
         "settings": setting_rows(evidence),
@@ -92,6 +96,7 @@ def _facts(content: Content) -> list[tuple[str, str]]:
     energy = total_energy(evidence)
     if energy:
         facts.append(("energy of all measured windows", energy))
+    facts += emission_facts(evidence)
     counts = severity_counts(content.findings)
     words = ", ".join(count(number, severity) for severity, number in counts.items())
     facts.append(("findings (rules)", words or "none"))
@@ -106,8 +111,7 @@ def _notes(content: Content) -> list[str]:
         notes.append("The weights are random: answers mean nothing, so accuracy and energy per "
                      "correct answer are not reported.")  # fmt: skip
     elif any("accuracy" in c.estimates and "per_correct_j" not in c.estimates for c in found):
-        notes.append("Energy per correct answer is left out where no answer was correct or its "
-                     "interval has no end.")  # fmt: skip
+        notes.append("Energy per correct answer is left out where no answer was correct.")
     if any(reading.partly_graded for reading in evidence.readings):
         notes.append("Only some answers were graded: energy per correct answer takes the rest to "
                      "be right as often, and its interval holds that accuracy's.")  # fmt: skip

@@ -8,8 +8,7 @@ from typing import Any
 
 from joulebench.energy import Energy, total
 from joulebench.report.cells import energy_per, mean_energy, reading_noise
-from joulebench.report.evidence import Evidence, Reading, cell_groups
-from joulebench.run_row import headline_energy
+from joulebench.report.evidence import Evidence, Reading, cell_groups, energy_of
 from joulebench.stats import Estimate, ratio_of_sums
 
 PHASES = ("load", "warmup", "prefill", "decode")
@@ -85,7 +84,7 @@ def cell_phases(evidence: Evidence) -> list[CellPhases]:
 def _of_cell(group: Sequence[Reading]) -> CellPhases:
     phases = {}
     for name in PHASES:
-        energies = [(each, headline_energy(each.run, name)) for each in group]
+        energies = [(each, energy_of(each.run, name)) for each in group]
         found = [(each, energy) for each, energy in energies if energy is not None]
         estimate = mean_energy([energy for _, energy in found])
         if estimate is not None:

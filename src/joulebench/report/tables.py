@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from joulebench.record import write_whole
+from joulebench.report.agreement import agreement_table
 from joulebench.report.cells import QUANTITIES, Cell
 from joulebench.report.content import Content
 from joulebench.report.contrasts import Contrast
+from joulebench.report.emission_rows import emission_rows
 from joulebench.report.phases import TOKENS, CellPhases
 from joulebench.report.sensors import sensor_rows
 from joulebench.stats import Estimate
@@ -24,8 +26,10 @@ def write_tables(content: Content, folder: Path) -> list[Path]:
         "cells": [_cell(cell) for cell in content.cells],
         "phases": [row for cell in content.phases for row in _phases(cell)],
         "contrasts": [_contrast(contrast) for contrast in content.contrasts],
+        "agreement": agreement_table(content.agreements),
         "findings": [row.to_dict() for row in content.findings],
         "sensors": sensor_rows(content.evidence),
+        "emissions": emission_rows(content.evidence),
     }
     for name in tables:
         (folder / f"{name}.csv").unlink(missing_ok=True)

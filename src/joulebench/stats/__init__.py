@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from joulebench.stats.accuracy import wilson_interval
+from joulebench.stats.bland_altman import BlandAltman, bland_altman
 from joulebench.stats.estimate import Estimate
 from joulebench.stats.mean import expanded_uncertainty, mean_estimate
 from joulebench.stats.quotient import quotient
 from joulebench.stats.ratio import (
-    fieller_ratio,
     geometric_mean,
     log_ratio,
     paired_ratio,
@@ -16,9 +16,10 @@ from joulebench.stats.ratio import (
 from joulebench.stats.trend import within_group_slope
 
 __all__ = [
+    "BlandAltman",
     "Estimate",
+    "bland_altman",
     "expanded_uncertainty",
-    "fieller_ratio",
     "geometric_mean",
     "log_ratio",
     "mean_estimate",

@@ -29,11 +29,19 @@ def quotient(numerator: Estimate, denominator: Estimate) -> Estimate:
         _end(numerator.value, numerator.low, denominator.value, denominator.high, sign=-1),
         _end(numerator.value, numerator.high, denominator.value, denominator.low, sign=1),
         min(numerator.n, denominator.n),
+        noise=_noise(numerator, denominator),
         bias=numerator.bias / denominator.value,
         dof=numerator.dof,
         level=numerator.level,
         method="quotient (MOVER)",
     )
+
+
+def _noise(numerator: Estimate, denominator: Estimate) -> float:
+    """Give the standard uncertainty of the quotient that repeats shrink, linearised."""
+    value = numerator.value / denominator.value
+    shares = numerator.noise / numerator.value, denominator.noise / denominator.value
+    return value * math.hypot(*shares)
 
 
 def _end(top: float, top_end: float, bottom: float, bottom_end: float, *, sign: int) -> float:

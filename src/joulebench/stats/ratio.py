@@ -41,17 +41,24 @@ def geometric_mean(values: Values, *, log_bias: float = 0.0, level: float = 0.95
 
 
 def paired_ratio(
-    numerator: Values, denominator: Values, *, log_bias: float = 0.0, level: float = 0.95
+    numerator: Values,
+    denominator: Values,
+    *,
+    log_bias: float = 0.0,
+    log_noise: float = 0.0,
+    level: float = 0.95,
 ) -> Estimate:
     """Estimate the typical ratio of values measured in pairs (one pair a block).
 
     The geometric mean of the ratios: whatever a block does to both of its members cancels, and so
-    does a gain error common to both readings.
+    does a gain error common to both readings. The scatter of the ratios and the known noise of one
+    count as in :func:`~joulebench.stats.mean.mean_estimate`: the wider interval of the two.
 
     Args:
         numerator: Positive values, shape (n,).
         denominator: Positive values, shape (n,), in the same order of blocks.
         log_bias: Standard uncertainty of the log ratio that does not cancel.
+        log_noise: Standard uncertainty of one log ratio from its own measurement.
         level: Coverage of the interval.
 
     Raises:
@@ -60,23 +67,30 @@ def paired_ratio(
     above, below = _logs(numerator), _logs(denominator)
     if above.shape != below.shape:
         raise ValueError(f"pairs need equal lengths, got {len(above)} and {len(below)}")
-    logs = mean_estimate(above - below, bias=log_bias, level=level)
+    logs = mean_estimate(above - below, bias=log_bias, reading_noise=log_noise, level=level)
     return _from_log(logs, "geometric mean of paired ratios, t interval on the log scale")
 
 
 def log_ratio(
-    numerator: list[Array], denominator: list[Array], *, log_bias: float = 0.0, level: float = 0.95
+    numerator: list[Array],
+    denominator: list[Array],
+    *,
+    log_bias: float = 0.0,
+    log_noise: float = 0.0,
+    level: float = 0.95,
 ) -> Estimate:
     """Estimate the ratio of two conditions from unpaired values, stratum by stratum.
 
     The log ratio is the plain mean over strata of the difference of mean logs. Its variance is
     ``sum s_i^2 / n_i`` over all groups over the number of strata squared, with Welch-Satterthwaite
-    degrees of freedom (Welch 1947, Biometrika 34, 28).
+    degrees of freedom (Welch 1947, Biometrika 34, 28). Where the scatter comes out smaller than the
+    known noise of a value, the interval is the one that takes the latter.
 
     Args:
         numerator: One array of positive values a stratum, each with at least two.
         denominator: The same strata, in the same order.
         log_bias: Standard uncertainty of the log ratio that does not cancel.
+        log_noise: Standard uncertainty of the log of one value from its own measurement.
         level: Coverage of the interval.
 
     Raises:
@@ -93,11 +107,11 @@ def log_ratio(
     value = float(np.mean([a.mean() - b.mean() for a, b in zip(above, below, strict=True)]))
     parts = np.array([g.var(ddof=1) / len(g) for g in groups]) / strata**2
     dof = _satterthwaite(parts, np.array([len(g) - 1.0 for g in groups]))
-    noise = math.sqrt(float(parts.sum()))
-    half, dof_combined = expanded_uncertainty(noise, dof, log_bias, level)
+    known = log_noise * math.sqrt(sum(1 / len(g) for g in groups)) / strata
+    noises = [(math.sqrt(float(parts.sum())), dof), (known, math.inf)]
     n = sum(map(len, groups))
-    logs = Estimate(value, value - half, value + half, n, noise, log_bias, dof_combined, level)
-    return _from_log(logs, "unpaired ratio of geometric means, Welch interval on the log scale")
+    method = "unpaired ratio of geometric means, Welch interval on the log scale"
+    return _from_log(symmetric(value, n, noises, log_bias, level, method), method)
 
 
 def ratio_of_sums(
@@ -137,37 +151,6 @@ def ratio_of_sums(
     return symmetric(value, n, noises, bias / x_mean, level, method)
 
 
-def fieller_ratio(
-    numerator: Values, denominator: Values, *, bias: float = 0.0, level: float = 0.95
-) -> Estimate:
-    """Estimate ``mean(y) / mean(x)`` over runs where ``x`` is as random as ``y`` (correct answers).
-
-    With sample (co)variances ``s``, the noise's interval holds every ``R`` with
-    ``(y - R x)^2 <= t^2 (s_yy - 2 R s_xy + R^2 s_xx) / n``, ``t`` with ``n - 1`` degrees of
-    freedom (Fieller 1954, J. R. Stat. Soc. B 16, 175). The bias ``u_B`` of ``y`` is normal and
-    known: ``z u_B / x`` is added in quadrature to each arm.
-
-    Args:
-        numerator: One value a run, shape (n,).
-        denominator: One value a run, shape (n,), with a sum above 0.
-        bias: Standard uncertainty of the mean of ``numerator`` that repetitions do not shrink.
-        level: Coverage of the interval; unbounded where the denominator is not surely above 0.
-
-    Raises:
-        ValueError: Different lengths, values not finite, or a denominator that sums to 0 or less.
-    """
-    y, x = _ratio_sides(numerator, denominator)
-    value, n, x_mean = float(y.sum() / x.sum()), len(y), float(x.mean())
-    if n == 1:
-        return _single_ratio(value, bias / x_mean, level)
-    low, high = _fieller_ends(y, x, level)
-    bias_half, _ = expanded_uncertainty(0.0, math.inf, bias / x_mean, level)
-    noise = float(np.std(y - value * x, ddof=1)) / math.sqrt(n) / x_mean
-    return Estimate(value, value - math.hypot(value - low, bias_half),
-                    value + math.hypot(high - value, bias_half), n, noise, bias / x_mean, n - 1.0,
-                    level, "ratio of means, Fieller interval")  # fmt: skip
-
-
 def _ratio_sides(numerator: Values, denominator: Values) -> tuple[Array, Array]:
     y, x = checked(numerator), checked(denominator)
     if y.shape != x.shape:
@@ -181,20 +164,6 @@ def _single_ratio(value: float, bias: float, level: float) -> Estimate:
     half = expanded_uncertainty(0.0, math.inf, bias, level)[0] or math.nan
     return Estimate(value, value - half, value + half, 1, math.nan, bias, level=level,
                     method="single value, shared bias alone")  # fmt: skip
-
-
-def _fieller_ends(y: Array, x: Array, level: float) -> tuple[float, float]:
-    quantile, _ = expanded_uncertainty(1.0, len(y) - 1.0, 0.0, level)
-    cov = np.cov(np.vstack([y, x]), ddof=1) * quantile**2 / len(y)
-    a = float(x.mean()) ** 2 - float(cov[1, 1])
-    b = float(x.mean() * y.mean()) - float(cov[0, 1])
-    c = float(y.mean()) ** 2 - float(cov[0, 0])
-    if a <= 0:
-        return -math.inf, math.inf
-    # Rounding can push the discriminant of proportional data just below 0.
-    root = math.sqrt(max(0.0, b * b - a * c))
-    value = float(y.sum() / x.sum())
-    return min(value, (b - root) / a), max(value, (b + root) / a)
 
 
 def _satterthwaite(parts: Array, dofs: Array) -> float:
