@@ -104,6 +104,48 @@ def test_threads_measure_at_once() -> None:
     assert not [t for t in threading.enumerate() if t.name == "joulebench-recorder"]
 
 
+def test_the_recorder_may_be_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = []
+    really = Recording.start
+
+    def noted(self: Recording) -> None:
+        modes.append(self.mode)
+        really(self)
+
+    monkeypatch.setattr(Recording, "start", noted)
+    with jb.measure("process", meters=[BOARD], recorder="process") as m:
+        threads = [thread.name for thread in threading.enumerate()]
+        with jb.measure("inner", meters=[BOARD], recorder="process") as inner:
+            time.sleep(0.1)
+        with jb.measure("thread", meters=[BOARD]) as other:
+            time.sleep(0.1)
+    assert modes == ["process", "thread"]
+    assert "joulebench-recorder" not in threads
+    for window in (m, inner, other):
+        assert window.energy.joules == pytest.approx(80 * window.duration_s, abs=80 * 0.02)
+
+
+def test_a_fork_that_lives_on_does_not_hold_a_recorder_process_up() -> None:
+    with jb.measure("parent", meters=[BOARD], recorder="process") as outer:
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(30)
+            os._exit(0)
+        left_s = time.monotonic()
+    try:
+        assert time.monotonic() - left_s < 5
+        assert outer.energy.joules > 0
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_a_recorder_that_is_neither_is_refused() -> None:
+    window = jb.measure("x", meters=[BOARD], recorder="fibre")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="'process' or 'thread'"), window:
+        pass
+
+
 def test_the_end_of_an_averaging_sensor_is_waited_for() -> None:
     ada = {
         "simulated": {"board": "ada", "watts": [[0, 60], [1.6, 300], [2.1, 60]], "repeat": False}
@@ -301,7 +343,89 @@ def test_what_failed_while_it_was_read_is_told() -> None:
     meter = "simulated:board=ada,watts=1e308"  # more than a reading can hold
     done = joulebench("measure", "--meters", meter, "--", "sleep", "0.3")
     assert "no energy" in done.stderr
-    assert "meter 'simulated' gave errors" in done.stderr
+    assert "warning (failed-readings): readings failed" in done.stderr
+    assert "OverflowError" in done.stderr
+    assert "error (sensor-vanished): gpu0:power gave no reading at all" in done.stderr
+
+
+def test_a_command_too_short_for_its_sensor_says_so_wherever_its_power_stands() -> None:
+    meter = "simulated:board=counter,watts=80"
+    done = joulebench("measure", "--json", "-", "--meters", meter, "--", "true")
+    result = json.loads(done.stdout)
+    assert result["below_resolution"] is True
+    assert [f["rule"] for f in result["findings"] if f["where"].startswith("gpu0")] == [
+        "below-resolution"
+    ]
+    assert "W (below the sensor's resolution)" in done.stderr
+
+
+VANISHING: dict[str, Any] = {
+    "simulated": {"board": "volta", "watts": 100.0, "faults": {"vanish_s": 0.6}}
+}
+
+
+def test_a_meter_lost_within_a_window_gives_no_smaller_sum() -> None:
+    with jb.measure("x", meters=[VANISHING, BOARD], interval_s=0.02) as m:
+        time.sleep(1.0)
+    assert m.channels.keys() == {"cpu0:package"}
+    assert "its meter was lost: the simulated board vanished" in m.refusals["gpu0:power"]
+    with pytest.raises(EnergyError, match="its meter was lost"):
+        _ = m.energy
+    found = {finding.rule: finding for finding in m.findings}
+    assert found["sensor-vanished"].where == "gpu0:power"
+    assert "energy" not in m.measurement.to_dict()
+
+
+def test_a_command_whose_meter_is_lost_says_so_and_keeps_the_rest() -> None:
+    meters = ("--meters", json_meter(VANISHING), "--meters", "simulated:board=rapl,watts=80")
+    done = joulebench("measure", "--json", "-", "--interval", "0.02", *meters, "--", "sleep", "1.2")
+    result = json.loads(done.stdout)
+    assert "lost" in result["refused"]["gpu0:power"]
+    assert result["channels"]["cpu0:package"]["joules"] == pytest.approx(96, rel=0.1)
+    assert "energy" not in result
+    assert "no energy: " in done.stderr
+
+
+def json_meter(meter: dict[str, Any]) -> str:
+    [(kind, options)] = meter.items()
+    return f"{kind}:" + ",".join(f"{name}={json.dumps(v)}" for name, v in options.items())
+
+
+def test_impossible_readings_are_told() -> None:
+    spiky = {
+        "simulated": {
+            "board": "volta",
+            "watts": 100.0,
+            "limit_w": 300.0,
+            "faults": {"spike_every_s": 0.5},
+        }
+    }
+    with jb.measure("outer", meters=[spiky], interval_s=0.02):
+        time.sleep(0.2)
+        with jb.measure("x", meters=[spiky], interval_s=0.02) as m:
+            time.sleep(1.3)
+        time.sleep(0.2)
+    assert "power-above-limit" in {finding.rule for finding in m.findings}
+    assert m.measurement.traces["gpu0:power"].v.max() == 100.0
+    assert m.energy.joules == pytest.approx(100 * m.duration_s, rel=0.05)
+
+
+def test_a_busy_machine_is_told() -> None:
+    with subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE) as busy:
+        assert busy.stdout is not None
+        pid = int(busy.stdout.readline())
+        try:
+            done = joulebench(
+                "measure", "--json", "-", "--meters", "estimate", "--", "sleep", "1.5"
+            )
+        finally:
+            os.kill(pid, signal.SIGKILL)
+    [finding] = [f for f in json.loads(done.stdout)["findings"] if f["rule"] == "shared-machine"]
+    assert finding["where"] == "measurement"
+    assert f"(pid {pid})" in finding["message"]
+
+
+SPIN = "import os\nprint(os.getpid(), flush=True)\nwhile True: pass"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 Windows may nest, overlap and come from several threads: all that use the same meters share one
 recording, which starts with the first of them and ends with the last. It samples in a thread of
-this process, and once more at every edge. Opening sensors takes time, so put one window around a
-loop of many small ones.
+this process or in a process of its own, and once more at every edge. Opening sensors takes time, so
+put one window around a loop of many small ones.
 """
 
 from __future__ import annotations
@@ -20,15 +20,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast
 
-from joulebench.channel import Channel, Window
-from joulebench.energy import Energy, Trace, headline_channels, total
-from joulebench.errors import EnergyError, UsageError
+from joulebench.channel import Window
+from joulebench.energy import Energy, Trace
+from joulebench.errors import UsageError
 from joulebench.finding import Finding
 from joulebench.meters.meter import MeterSpec
 from joulebench.meters.registry import resolve
+from joulebench.testbed.bystanders import BusyTimes, busy_times, shared_machine
+from joulebench.testbed.device_claims import DeviceClaims
+from joulebench.testbed.doubts import Circumstances, doubts
+from joulebench.testbed.measured import Measurement
 from joulebench.testbed.recording import Recording
+
+__all__ = ["Measure", "Measured", "Measurement", "measure"]
 
 Meters = str | Sequence[str | Mapping[str, Any]]
 _RETURN_EARLY = (
@@ -52,100 +58,26 @@ class Measured(Protocol[P, R_co]):
         """Call the function and measure it."""
 
 
-class Measurement:
-    """What one window cost.
-
-    Args:
-        window: The window, in monotonic s.
-        channels: What was recorded.
-        traces: Traces that reach over the window, by channel name.
-    """
-
-    def __init__(
-        self, window: Window, channels: Sequence[Channel], traces: Mapping[str, Trace]
-    ) -> None:
-        self.window = window
-        self.traces = dict(traces)
-        self.channels: dict[str, Energy] = {}
-        self.refusals: dict[str, str] = {}
-        self._headline = [channel.name for channel in headline_channels(channels)]
-        for channel in channels:
-            self._integrate(channel.name)
-
-    def _integrate(self, name: str) -> None:
-        if name not in self.traces:
-            self.refusals[name] = f"channel {name!r} gave fewer than two readings"
-            return
-        try:
-            self.channels[name] = self.traces[name].energy(self.window)
-        except EnergyError as error:
-            self.refusals[name] = str(error)
-
-    @property
-    def name(self) -> str:
-        """Name of the window."""
-        return self.window.name
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the window, s."""
-        return self.window.duration_s
-
-    @property
-    def headline(self) -> list[str]:
-        """Names of the channels that are summed: no part with its whole, no alternatives."""
-        return list(self._headline)
-
-    @property
-    def energy(self) -> Energy:
-        """The sum of the headline channels.
-
-        Raises:
-            EnergyError: One of them has no energy for this window, so that a sum would lack it.
-        """
-        for name in self._headline:
-            if name in self.refusals:
-                raise EnergyError(self.refusals[name])
-        return total([self.channels[name] for name in self._headline])
-
-    @property
-    def mean_power_w(self) -> float:
-        """Mean power over the window, W."""
-        return self.energy.joules / self.duration_s
-
-    @property
-    def findings(self) -> list[Finding]:
-        """Checks that did not pass, over all channels."""
-        found = (finding for energy in self.channels.values() for finding in energy.findings)
-        return list(dict.fromkeys(found))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the measurement as a JSON-ready dict; what was refused has no energy."""
-        record: dict[str, Any] = {
-            "window": self.window.to_dict(),
-            "duration_s": self.duration_s,
-            "channels": {name: energy.to_dict() for name, energy in self.channels.items()},
-            "headline": self.headline,
-            "refused": self.refusals,
-            "findings": [finding.to_dict() for finding in self.findings],
-        }
-        try:
-            return {**record, "energy": self.energy.to_dict(), "mean_power_w": self.mean_power_w}
-        except EnergyError:
-            return record
-
-    def __str__(self) -> str:
-        """Print name, energy and duration."""
-        return f"{self.name}: {self.energy.described()} in {self.duration_s:.3f} s"
-
-
 @dataclass
 class _Session:
     """A recording, the number of windows open on it, and those closed but not yet integrated."""
 
     recording: Recording
+    claims: DeviceClaims
+    before: BusyTimes
     open_windows: int = 0
     closed: list[Measure] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Wait for the sensors, end the recording, and integrate the windows."""
+        try:
+            self.recording.settle(self.recording.summed_settle_s)
+            after = busy_times(os.getpid())
+        finally:
+            self.recording.stop()
+            self.claims.release()
+        shared = [*shared_machine(self.before, after, "measurement"), *self.claims.findings()]
+        conclude(self.closed, self.recording, shared)
 
 
 class _Shared:
@@ -154,13 +86,17 @@ class _Shared:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: dict[str, _Session] = {}
+        self._inherited: dict[str, _Session] = {}
 
-    def enter(self, meters: Sequence[MeterSpec], interval_s: float) -> tuple[str, Recording]:
+    def enter(
+        self, meters: Sequence[MeterSpec], interval_s: float, recorder: str
+    ) -> tuple[str, Recording]:
         """Join the recording of these meters, starting it where there is none."""
-        key = json.dumps([[spec.to_dict() for spec in meters], interval_s], sort_keys=True)
+        asked = [[spec.to_dict() for spec in meters], interval_s, recorder]
+        key = json.dumps(asked, sort_keys=True)
         with self._lock:
             if key not in self._sessions:
-                self._sessions[key] = _Session(_started(meters, interval_s))
+                self._sessions[key] = _started(meters, interval_s, recorder)
             self._sessions[key].open_windows += 1
             return key, self._sessions[key].recording
 
@@ -177,29 +113,31 @@ class _Shared:
                 return
             del self._sessions[key]
         try:
-            session.recording.settle()
-            conclude(session.closed, session.recording)
+            session.close()
         finally:
-            session.recording.stop()
             shutil.rmtree(session.recording.folder, ignore_errors=True)
 
     def forget(self) -> None:
-        """Forget all: a forked child has none of the threads that record."""
+        """Forget all: a forked child has none of the threads and processes that record."""
         self._lock = threading.Lock()
-        self._sessions.clear()
+        # Kept, since letting it go would wait for a recorder that is no child of this process.
+        self._inherited, self._sessions = self._sessions, {}
 
 
-def _started(meters: Sequence[MeterSpec], interval_s: float) -> Recording:
+def _started(meters: Sequence[MeterSpec], interval_s: float, recorder: str) -> _Session:
     # No TemporaryDirectory: a forked child that forgets it would delete the parent's readings.
     folder = Path(tempfile.mkdtemp(prefix="joulebench-"))
-    recording = Recording(meters, folder, interval_s=interval_s, mode="thread")
+    recording = Recording(meters, folder, interval_s=interval_s, mode=recorder)
     try:
         recording.start()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    recording.settle()  # what an averaging sensor shows first belongs to the time before
-    return recording
+    claims = DeviceClaims(recording.identities)
+    claims.take()
+    # What an averaging sensor shows first belongs to the time before.
+    recording.settle(recording.summed_settle_s)
+    return _Session(recording, claims, busy_times(os.getpid()))
 
 
 _SHARED = _Shared()
@@ -214,10 +152,11 @@ class Measure:
     properties of :class:`Measurement` are there once the window has closed.
     """
 
-    def __init__(self, name: str, meters: Meters, interval_s: float) -> None:
+    def __init__(self, name: str, meters: Meters, interval_s: float, recorder: str) -> None:
         self._name = name
         self._meters = meters
         self._interval_s = interval_s
+        self._recorder = recorder
         self._measured: Measurement | None = None
         self._key: str | None = None
         self._recording: Recording | None = None
@@ -231,7 +170,8 @@ class Measure:
                 "a second one"
             )
         self._measured = self._window = None
-        self._key, self._recording = _SHARED.enter(resolve(self._meters), self._interval_s)
+        meters = resolve(self._meters)
+        self._key, self._recording = _SHARED.enter(meters, self._interval_s, self._recorder)
         self._recording.sample()
         self._start_s = time.monotonic()
         return self
@@ -255,11 +195,21 @@ class Measure:
         """When the window was opened, monotonic s."""
         return self._start_s
 
-    def conclude(self, recording: Recording, traces: Mapping[str, Trace]) -> None:
+    def conclude(
+        self,
+        recording: Recording,
+        traces: Mapping[str, Trace],
+        known: Circumstances,
+        shared: Sequence[Finding],
+    ) -> None:
         """Integrate the closed window; a second call changes nothing."""
-        if self._window is not None and self._measured is None:
-            self._measured = Measurement(self._window, recording.channels, traces)
-            self._recording = None
+        if self._window is None or self._measured is not None:
+            return
+        found = [*doubts(known, [self._window]), *shared]
+        self._measured = Measurement(
+            self._window, recording.channels, traces, lost=known.lost, doubts=found
+        )
+        self._recording = None
 
     @property
     def measurement(self) -> Measurement:
@@ -272,7 +222,7 @@ class Measure:
         """
         if self._measured is None and self._window is not None and self._recording is not None:
             waited_s = time.monotonic() - self._window.stop_s
-            time.sleep(max(self._recording.settle_s - waited_s, 0.0))
+            time.sleep(max(self._recording.summed_settle_s - waited_s, 0.0))
             self._recording.sample()
             conclude([self], self._recording)
         if self._measured is None:
@@ -326,7 +276,7 @@ class Measure:
 
         @functools.wraps(function)
         def measured(*args: P.args, **kwargs: P.kwargs) -> R:
-            window = Measure(self._name, self._meters, self._interval_s)
+            window = Measure(self._name, self._meters, self._interval_s, self._recorder)
             try:
                 with window:
                     return function(*args, **kwargs)
@@ -338,16 +288,31 @@ class Measure:
         return wrapper
 
 
-def conclude(windows: Sequence[Measure], recording: Recording) -> None:
-    """Integrate closed windows of one recording, reading its files once."""
+def conclude(
+    windows: Sequence[Measure], recording: Recording, shared: Sequence[Finding] = ()
+) -> None:
+    """Integrate closed windows of one recording, reading its files once.
+
+    Args:
+        windows: Closed ones.
+        recording: Theirs; it may still go on.
+        shared: What was found of others on the machine.
+    """
     starts = [window.started_s for window in windows]
     before_s = 4 * recording.settle_s + 10 * recording.interval_s
     traces = recording.traces(min(starts) - before_s)
+    known = Circumstances.of(recording)
     for window in windows:
-        window.conclude(recording, traces)
+        window.conclude(recording, traces, known, shared)
 
 
-def measure(name: str = "measure", *, meters: Meters = "auto", interval_s: float = 0.1) -> Measure:
+def measure(
+    name: str = "measure",
+    *,
+    meters: Meters = "auto",
+    interval_s: float = 0.1,
+    recorder: Literal["thread", "process"] = "thread",
+) -> Measure:
     """Measure the energy of a with-block, or of every call of a function it decorates.
 
     The with-block itself is not delayed. Leaving the outermost one takes as long as the slowest
@@ -359,8 +324,10 @@ def measure(name: str = "measure", *, meters: Meters = "auto", interval_s: float
         name: Name of the window.
         meters: ``"auto"``, or a list of kinds as a study names them.
         interval_s: Time between samples, s; the edges are sampled besides.
+        recorder: Where the sampling happens: in a thread, which Python code that holds the
+            interpreter's lock delays; or in a process, which takes longer to start.
 
     Raises:
         UsageError: On entering: a meter that does not exist or cannot be opened.
     """
-    return Measure(name, meters, interval_s)
+    return Measure(name, meters, interval_s, recorder)

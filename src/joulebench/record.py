@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Version of a record's form; upgrade steps from older ones live in :data:`_UPGRADES`."""
+
+_ROOMS = ("traces", "responses", "logs")
 
 _UPGRADES: dict[int, Any] = {}
 """Steps from one format to the next: ``{from_format: function(record) -> record}``."""
@@ -50,6 +53,8 @@ class Run:
         energy: Channel name -> window name -> energy dict.
         work: Counts: requests, tokens_in, tokens_out, flops.
         score: ``{"accuracy", "n_graded", "n_correct", "scorer"}``, or ``None``.
+        emissions: Carbon dioxide of the measured window, see :mod:`joulebench.emissions`; ``None``
+            where it is not known: the fact ``"no_emissions"`` then says why, if it was asked for.
         facts: What a reader must know besides: engine, sampling, recorder, process.
         findings: Checks that did not pass.
     """
@@ -68,6 +73,7 @@ class Run:
     energy: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     work: dict[str, Any] = field(default_factory=dict)
     score: dict[str, Any] | None = None
+    emissions: dict[str, Any] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
@@ -83,6 +89,8 @@ class Run:
             record[plural] = [item.to_dict() for item in record[plural]]
         if self.score is None:
             del record["score"]
+        if self.emissions is None and "no_emissions" not in self.facts:
+            del record["emissions"]
         return record
 
     @classmethod
@@ -122,12 +130,23 @@ def dumps(record: Mapping[str, Any]) -> str:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with draft.open("w", encoding="utf-8", newline="") as file:
+    with _draft(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """Give a place to write to, which takes the name of a file once all is written."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield draft
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)  # half a file only takes room
+        raise
 
 
 class RunTable:
@@ -159,14 +178,15 @@ class RunTable:
                 "study again to resume it"
             )
         try:
-            for room in ("traces", "responses", "logs"):
+            for room in _ROOMS:
                 (folder / room).mkdir(parents=True, exist_ok=True)
+            table = cls(folder, dict(study), dict(hosts or {}))
+            table.write_hosts()
+            text = yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True)
+            write_whole(folder / "study.yaml", text)
         except OSError as error:
+            _unmake(folder)
             raise UsageError(f"cannot make {folder}: {error.strerror}; choose --out") from error
-        table = cls(folder, dict(study), dict(hosts or {}))
-        table.write_hosts()
-        text = yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True)
-        write_whole(folder / "study.yaml", text)
         return table
 
     @classmethod
@@ -243,6 +263,15 @@ class RunTable:
         path = self.folder / "run_table.csv"
         write_whole(path, self.frame().to_csv(index=False, lineterminator="\n"))
         return path
+
+
+def _unmake(folder: Path) -> None:
+    """Remove what was made of a study whose folder could not be finished."""
+    with suppress(OSError):
+        (folder / "hosts.json").unlink(missing_ok=True)
+    for room in _ROOMS:
+        with suppress(OSError):
+            (folder / room).rmdir()
 
 
 def _read_study(folder: Path) -> dict[str, Any]:
@@ -334,11 +363,10 @@ def save_traces(path: Path, traces: Sequence[Trace]) -> None:
         },
         metadata={"joulebench.channels": dumps_channels(traces)},
     )
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    pq.write_table(
-        table, draft, compression="zstd", use_dictionary=["channel"], write_statistics=False
-    )
-    draft.replace(path)
+    with _draft(path) as draft:
+        pq.write_table(
+            table, draft, compression="zstd", use_dictionary=["channel"], write_statistics=False
+        )
 
 
 def dumps_channels(traces: Sequence[Trace]) -> str:

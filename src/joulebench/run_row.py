@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from joulebench.energy import Energy, headline_channels, total
 from joulebench.errors import EnergyError
+from joulebench.nesting import assumed
 from joulebench.record import Run
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ COLUMNS = (
     "duration_s", "energy_j", "energy_noise_j", "energy_bias_j", "method", "scope",
     "cpu_energy_j", "gpu_energy_j", "dram_energy_j", "idle_energy_j", "load_energy_j",
     "prefill_energy_j", "decode_energy_j", "tokens_in", "tokens_out", "energy_per_token_j",
-    "flops", "accuracy", "n_graded", "n_correct", "findings",
+    "energy_per_token_noise_j", "energy_per_token_bias_j",
+    "emissions_kg", "emissions_method", "flops", "accuracy", "n_graded", "n_correct", "findings",
 )  # fmt: skip
 """Columns after those of the design, in the order of the table."""
 
@@ -65,6 +67,9 @@ def row(run: Run) -> dict[str, Any]:
     cells.update(dict(_energy_cells(run)))
     counts = {key: run.work.get(key) for key in ("tokens_in", "tokens_out", "flops")}
     cells.update({key: count for key, count in counts.items() if count is not None})
+    if run.emissions:
+        cells["emissions_kg"] = run.emissions["emissions_kg"]
+        cells["emissions_method"] = run.emissions["method"]
     if run.score:
         scores = ("accuracy", "n_graded", "n_correct")
         cells.update({key: run.score[key] for key in scores if key in run.score})
@@ -95,12 +100,15 @@ def _energy_cells(run: Run) -> Iterator[tuple[str, Any]]:
         yield "idle_energy_j", idle_w * measured_s
     tokens = run.work.get("tokens_out")
     if tokens:
-        yield "energy_per_token_j", energy.joules / tokens
+        per_token = energy / tokens
+        yield "energy_per_token_j", per_token.joules
+        yield "energy_per_token_noise_j", per_token.noise
+        yield "energy_per_token_bias_j", per_token.bias
 
 
 def _device_cells(run: Run) -> Iterator[tuple[str, float]]:
     for device, scopes in _DEVICES.items():
-        channels = [c for c in run.channels if c.scope in scopes]
+        channels = [c for c in run.channels if c.scope in scopes and not assumed(c)]
         names = [channel.name for channel in headline_channels(channels)]
         part = _summed(run, MEASURED, names)
         if part is not None:

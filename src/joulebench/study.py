@@ -17,6 +17,7 @@ from joulebench.study_folder import clear_leftovers, locked, open_study
 from joulebench.study_plan import plan
 from joulebench.study_read import dump, load
 from joulebench.testbed.cooldown import cool_down
+from joulebench.testbed.disk import DISK_FULL, DiskFull, full_message
 from joulebench.testbed.host import host_facts, host_id
 from joulebench.testbed.interrupts import Interrupts
 from joulebench.testbed.lines import one_line
@@ -130,6 +131,8 @@ class _Course:
         if run.status == "failed":
             self.failed.append(trial)
         self.listener.trial_ends(run)
+        if run.facts.get(DISK_FULL):
+            raise DiskFull(run.error)
 
     def _cool_down(self, trial: Plan) -> None:
         self.listener.told({"event": "phase", "phase": "cool-down"})
@@ -197,12 +200,12 @@ def _run_course(
                 if table.runs:
                     table.write_csv()
             raise Stopped(table, len(plans)) from error
-        except OSError as error:
+        except (OSError, DiskFull) as error:
             testbed.stop()
             place = shlex.quote(str(table.folder))
+            why = full_message(error, table.folder) or f"{place}: {one_line(error)}"
             raise UsageError(
-                f"{place}: {one_line(error)}; what is recorded stays; mend that, then go on with: "
-                f"joulebench run {place}"
+                f"{why}; what is recorded stays; mend that, then go on with: joulebench run {place}"
             ) from error
         finally:
             testbed.close()

@@ -287,7 +287,7 @@ def test_a_full_disk_stops_the_study_in_one_line(
         append(table, record)
 
     monkeypatch.setattr(RunTable, "append", full)
-    with pytest.raises(UsageError, match=r"No space left.*go on with: joulebench run") as caught:
+    with pytest.raises(UsageError, match=r"the disk is full.*go on with: joulebench run") as caught:
         run(load(study_file(tmp_path)), tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert len(lines(tmp_path / "out")) == 2

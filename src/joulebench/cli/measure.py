@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from joulebench.energy import Energy
+    from joulebench.finding import Finding
     from joulebench.measurement import Measurement
     from joulebench.testbed.recording import Recording
 
@@ -92,6 +94,9 @@ def measure_process(
         UsageError: There is no such program or meter, or a meter cannot be opened.
     """
     from joulebench.meters.registry import parse, resolve
+    from joulebench.testbed.bystanders import busy_times, shared_machine
+    from joulebench.testbed.device_claims import DeviceClaims
+    from joulebench.testbed.observed import summary
     from joulebench.testbed.recording import Recording
 
     _refuse_no_program(command[0])
@@ -100,11 +105,17 @@ def measure_process(
     with tempfile.TemporaryDirectory(prefix="joulebench-") as folder:
         recording = Recording(specs, Path(folder), interval_s=interval_s)
         with recording:
+            claims = DeviceClaims(recording.identities, f"joulebench measure -- {command[0]}")
+            claims.take()
             recording.settle()
+            before = busy_times(os.getpid())
             status, edges = _run(command, recording, output)
+            shared = list(shared_machine(before, busy_times(os.getpid()), "measurement"))
             recording.settle()
-        measurement = _measurement(recording, edges)
+            claims.release()
+        measurement = _measurement(recording, edges, [*shared, *claims.findings()])
         facts = recording.facts()
+        devices = summary(recording.observations(), [measurement.window])
     result = {
         "command": list(command),
         "exit_status": status,
@@ -113,8 +124,21 @@ def measure_process(
         "meters": [spec.to_dict() for spec in specs],
         "sensors": [channel.to_dict() for channel in recording.channels],
         "recorder": facts,
+        **({"devices": devices} if devices else {}),
+        **_emissions(measurement, facts),
     }
     return result, measurement
+
+
+def _emissions(measurement: Measurement, facts: dict[str, Any]) -> dict[str, Any]:
+    """Give the emissions of the command, where a meter told a carbon intensity."""
+    from joulebench.emissions import emissions_of
+
+    try:
+        found = emissions_of(measurement.energy, facts)
+    except EnergyError:
+        return {}
+    return {} if found is None else {"emissions": found}
 
 
 def _refuse_no_program(program: str) -> None:
@@ -159,20 +183,36 @@ def _reason(error: OSError | ValueError) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def _measurement(recording: Recording, edges: tuple[float, float]) -> Measurement:
+def _measurement(
+    recording: Recording, edges: tuple[float, float], shared: Sequence[Finding]
+) -> Measurement:
     from joulebench.channel import Window
     from joulebench.measurement import Measurement
+    from joulebench.testbed.doubts import Circumstances, doubts
 
-    return Measurement(Window("measure", *edges), recording.channels, recording.traces())
+    window = Window("measure", *edges)
+    known = Circumstances.of(recording)
+    found = doubts(known, [window], begins_s=window.start_s)
+    return Measurement(
+        window,
+        recording.channels,
+        recording.traces(),
+        lost=known.lost,
+        doubts=[*found, *shared],
+    )
 
 
 def _print(command: Sequence[str], result: dict[str, Any], measurement: Measurement) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     console.print()
     console.print(f"[bold]{escape(_headline(measurement))}[/bold]", soft_wrap=True)
+    if "emissions" in result:
+        from joulebench.report.emission_rows import described
+
+        console.print(escape(described(result["emissions"])), soft_wrap=True)
     console.print(
         f"{escape(' '.join(command))}: {measurement.duration_s:.3f} s, "
         f"exit status {result['exit_status']}",
@@ -188,7 +228,8 @@ def _headline(measurement: Measurement) -> str:
         energy = measurement.energy
     except EnergyError as error:
         return f"no energy: {error}"
-    return f"{energy.described()}, mean {measurement.mean_power_w:.4g} W"
+    below = " (below the sensor's resolution)" if measurement.below_resolution else ""
+    return f"{energy.described()}, mean {measurement.mean_power_w:.4g} W{below}"
 
 
 def _table(measurement: Measurement, without: Collection[str] = ()) -> Table:
@@ -231,8 +272,8 @@ def _remarks(measurement: Measurement, facts: dict[str, Any]) -> list[str]:
             "the doubt is mostly where the command begins and ends between two samples: measure "
             "for longer, or sample more often, for example --interval 0.02"
         )
-    lines += [f"{f.severity}: {f.message}. {f.remedy}" for f in measurement.findings]
-    lines += [f"meter {kind!r} gave errors: {e}" for kind, e in facts.get("errors", {}).items()]
+    told = [f for f in measurement.findings if f.rule != "below-resolution"]  # said above
+    lines += [f"{f.severity} ({f.rule}): {f.message}; {f.remedy}" for f in told]
     if "ended" in facts:
         lines.append(f"the recorder ended {facts['ended']} before the command did")
     return lines + list(facts.get("notes", []))

@@ -115,7 +115,7 @@ class LiveLine(Lines):
             text("{task.fields[phase]}"),
             text("{task.fields[watts]}"),
             text("{task.fields[left]}"),
-            console=Console(file=self._stream),
+            console=Console(file=self._stream, emoji=False),
             refresh_per_second=REFRESH_HZ,
             transient=True,
             expand=True,

@@ -39,7 +39,7 @@ def print_cells(table: RunTable) -> None:
     found = cells(Evidence(table))
     if not found:
         return
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)
+    console = Console(file=sys.stdout, emoji=False, width=None if sys.stdout.isatty() else 120)
     console.print(table_that_fits(console, partial(_table, table.name, found), _SPARE))
     origins = sorted({f"{cell.method}, {cell.scope}" for cell in found})
     console.print(f"± is half a 95 % interval; energy is {'; '.join(origins)}", highlight=False)

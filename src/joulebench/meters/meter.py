@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from joulebench.channel import Channel
 from joulebench.errors import UsageError
+from joulebench.meters.sensor_profile import apply
 
 ABSENT = float("nan")
 """Stands for a reading that did not come; never zero."""
@@ -28,6 +29,36 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """Let the sensor go."""
+
+
+class StampedMeter(Protocol):
+    """A meter whose source stamps its readings itself: a log, a database.
+
+    Raises:
+        Unavailable: The source is not on this machine or not readable.
+    """
+
+    channels: list[Channel]
+
+    def rows(self) -> Sequence[tuple[float, Sequence[float]]]:
+        """Give what came since the last call: monotonic stamps, s, and one value a channel.
+
+        Raises:
+            SensorLost: The source is gone for good; what it gave before is kept.
+        """
+
+    def close(self) -> None:
+        """Let the source go."""
+
+
+# What a meter may offer besides; each is looked for by name.
+#   notes: list[str]                  what a reader must know of its readings
+#   identities: dict[str, str]        what each device is, whatever its place: {"gpu0": "GPU-5f..."}
+#   drivers: dict[str, str]           version of the driver that each device is read through
+#   observe() -> list[dict]           about once a second: the state of each device, JSON values
+#   facts() -> dict                   asked for after close(): what the record keeps of it
+#   settle_s: float                   how long after a moment the rows from past it have come, s
+#   on_request: bool                  a class attribute: never opened by "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +85,12 @@ class MeterSpec:
         return cls(record["kind"], dict(record["options"]), record["target"])
 
     def open(self) -> Meter:
-        """Open the sensor.
+        """Open the sensor; its channels use what ``doctor --characterize`` measured of them.
 
         Raises:
             Unavailable: The sensor is not on this machine or not readable.
-            UsageError: The target or an option does not exist, or an option cannot be used.
+            UsageError: The target or an option does not exist, or an option cannot be used; or its
+                sensor profile is broken.
         """
         from joulebench.plugins import construct
 
@@ -72,6 +104,11 @@ class MeterSpec:
                 f"{what} cannot be opened with {dict(self.options)}: {type(error).__name__}: "
                 f"{error}; check its options, or leave it out"
             ) from error
+        try:
+            apply(self.kind, self.options, meter)
+        except UsageError:
+            meter.close()
+            raise
         return meter
 
     def load(self) -> Any:
@@ -89,7 +126,7 @@ class MeterSpec:
             ) from error
 
 
-def refuse_same_names(meters: Iterable[tuple[str, Meter]]) -> None:
+def refuse_same_names(meters: Iterable[tuple[str, Meter | StampedMeter]]) -> None:
     """Refuse two channels of one name: the readings of one would hide those of the other.
 
     Args:

@@ -20,7 +20,7 @@ GROUP = "joulebench.meters"
 ESTIMATE = "estimate"
 """Kind that stands in where no sensor covers the processor."""
 
-_COVERS_CPU = ("cpu package", "platform", "node", "wall")
+_COVERS_CPU = ("cpu package", "gpu module", "platform", "node", "wall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class MeterReport:
         missing: One sentence: what it lacks; empty where it opened.
         remedy: The line that mends that; empty where nothing can.
         notes: What a reader must know of its readings.
+        on_request: Whether it is opened only where it is named, and so was not opened.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class MeterReport:
     missing: str = ""
     remedy: str = ""
     notes: tuple[str, ...] = ()
+    on_request: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as a JSON-ready dict."""
@@ -52,6 +54,7 @@ class MeterReport:
             "missing": self.missing,
             "remedy": self.remedy,
             "notes": list(self.notes),
+            "on_request": self.on_request,
         }
 
 
@@ -86,7 +89,7 @@ def parse(text: str) -> str | dict[str, dict[str, Any]]:
     if not colon:
         return kind
     options = {}
-    for pair in re.split(r",(?=[A-Za-z_]\w*=)", rest):
+    for pair in _split(rest):
         name, equals, value = pair.partition("=")
         if not (name and equals):
             raise UsageError(
@@ -95,6 +98,18 @@ def parse(text: str) -> str | dict[str, dict[str, Any]]:
             )
         options[name.strip()] = _value(value)
     return {kind: options}
+
+
+def _split(text: str) -> list[str]:
+    """Split at each comma that an option follows, outside of brackets and quotes."""
+    begins = [0]
+    for comma in re.finditer(r",(?=[A-Za-z_]\w*=)", text):
+        before = text[: comma.start()]
+        opened = sum(before.count(mark) for mark in "([{") - sum(map(before.count, ")]}"))
+        if opened <= 0 and before.count('"') % 2 == 0:
+            begins.append(comma.end())
+    ends = [begin - 1 for begin in begins[1:]] + [len(text)]
+    return [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
 
 
 def _value(text: str) -> Any:
@@ -172,8 +187,11 @@ def _auto() -> list[MeterSpec]:
 
 
 def _spec_without_options(kind: str) -> MeterSpec | None:
-    """Give the meter as it opens without options; ``None`` where it needs some."""
-    return None if _needed(load_plugin(GROUP, kind, "meter")) else _spec(kind, {})
+    """Give the meter as it opens without options; ``None`` where it needs some or to be named."""
+    meter_class = load_plugin(GROUP, kind, "meter")
+    if _needed(meter_class) or getattr(meter_class, "on_request", False):
+        return None
+    return _spec(kind, {})
 
 
 def _needed(meter_class: Any) -> list[str]:
@@ -196,9 +214,10 @@ def _sensed(spec: MeterSpec) -> list[Channel]:
 
 def _report(kind: str) -> MeterReport:
     try:
-        needed = _needed(load_plugin(GROUP, kind, "meter"))
-        if needed:
-            return _needs(kind, needed)
+        meter_class = load_plugin(GROUP, kind, "meter")
+        needed = _needed(meter_class)
+        if needed or getattr(meter_class, "on_request", False):
+            return _needs(kind, needed, on_request=getattr(meter_class, "on_request", False))
         meter = _spec(kind, {}).open()
     except Unavailable as error:
         return MeterReport(kind, available=False, missing=error.what, remedy=error.remedy)
@@ -209,13 +228,15 @@ def _report(kind: str) -> MeterReport:
     return report
 
 
-def _needs(kind: str, needed: Sequence[str]) -> MeterReport:
+def _needs(kind: str, needed: Sequence[str], *, on_request: bool) -> MeterReport:
     options = ",".join(f"{name}=..." for name in needed)
+    told = f"It needs to be told: {', '.join(needed)}." if needed else "It is opened where named."
     return MeterReport(
         kind,
         available=False,
-        missing=f"It needs to be told: {', '.join(needed)}.",
-        remedy=f"joulebench measure --meters {kind}:{options} -- CMD",
+        missing=told,
+        remedy=f"joulebench measure --meters {kind}{':' if options else ''}{options} -- CMD",
+        on_request=on_request,
     )
 
 

@@ -7,13 +7,22 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-_PACKAGES = ("joulebench", "numpy", "torch", "transformers", "tokenizers", "nvidia-ml-py")
+from joulebench.errors import Unavailable
+from joulebench.meters.amd_devices import gpus as amd_gpus
+from joulebench.meters.amd_library import AmdRefused, AmdSmi, known_number
+from joulebench.meters.amd_state import limit_w
+from joulebench.meters.nvml_devices import Gpu
+from joulebench.meters.nvml_devices import gpu as nvidia_gpu
+from joulebench.meters.nvml_library import Nvml, Refused
+
+_PACKAGES = ("joulebench", "numpy", "torch", "transformers", "tokenizers", "nvidia-ml-py", "amdsmi")
 
 _CONTAINERS = {"/.dockerenv": "docker", "/run/.containerenv": "podman"}
 
@@ -44,7 +53,7 @@ def host_facts(root: Path = Path("/")) -> dict[str, Any]:
         "virtualisation": virtualisation(root),
         "governor": _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "turbo": _turbo(root),
-        "gpus": gpus(),
+        "gpus": gpus(root),
         "python": platform.python_version(),
         "packages": _versions(),
     }
@@ -76,37 +85,74 @@ def virtualisation(root: Path) -> str:
     return ""
 
 
-def gpus() -> list[dict[str, Any]]:
-    """List the NVIDIA GPUs with driver and power limit; empty where there is no driver."""
-    try:
-        import pynvml
-    except ImportError:
-        return []
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        return [_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError:
-        return []
-    finally:
-        pynvml.nvmlShutdown()
+def gpus(root: Path = Path("/"), nvml: Any = None, amdsmi: Any = None) -> list[dict[str, Any]]:
+    """List the GPUs with driver and power limit; empty where there is no driver.
+
+    Args:
+        root: Where the system's files are.
+        nvml: Anything with the functions of ``pynvml``; that module where ``None``.
+        amdsmi: Anything with the functions of ``amdsmi``; that module where ``None``.
+    """
+    return [*_nvidia(nvml), *_amd(root, amdsmi)]
 
 
-def _gpu(nvml: Any, index: int) -> dict[str, Any]:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    facts = {
-        "index": index,
-        "name": nvml.nvmlDeviceGetName(handle),
-        "driver": nvml.nvmlSystemGetDriverVersion(),
-        "memory_bytes": nvml.nvmlDeviceGetMemoryInfo(handle).total,
+def _nvidia(library: Any) -> Iterator[dict[str, Any]]:
+    try:
+        nvml = Nvml(library)
+        nvml.ask("nvmlInit")
+    except (Unavailable, Refused):
+        return
+    driver = nvml.known("nvmlSystemGetDriverVersion")
+    for index in range(nvml.known("nvmlDeviceGetCount") or 0):
+        try:
+            yield _told(_gpu(nvml, nvidia_gpu(nvml, index)) | {"driver": driver})
+        except Unavailable as error:  # the others are still to be listed
+            yield {"index": index, "missing": error.what}
+    nvml.known("nvmlShutdown")
+
+
+def _gpu(nvml: Nvml, gpu: Gpu) -> dict[str, Any]:
+    memory = nvml.known("nvmlDeviceGetMemoryInfo", gpu.handle)
+    limit_mw = nvml.known("nvmlDeviceGetEnforcedPowerLimit", gpu.handle)
+    return {
+        "index": gpu.index,
+        "name": gpu.name,
+        "uuid": gpu.uuid,
+        "memory_bytes": None if memory is None else int(memory.total),
+        # Boards without power management have no limit.
+        "power_limit_w": limit_mw / 1000 if limit_mw else None,
+        "mig": gpu.mig or None,
     }
+
+
+def _amd(root: Path, library: Any) -> Iterator[dict[str, Any]]:
+    if not (root / "sys/module/amdgpu").exists():
+        return
     try:
-        facts["power_limit_w"] = nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000
-    except nvml.NVMLError:
-        return facts  # boards without power management have no limit
-    return facts
+        smi = AmdSmi(library)
+        smi.ask("init")
+        found = amd_gpus(smi)
+    except (Unavailable, AmdRefused):
+        return
+    for gpu in found:
+        driver = smi.known("get_gpu_driver_info", gpu.handle) or {}
+        total_mib = known_number(smi.known("get_gpu_vram_usage", gpu.handle), "vram_total")
+        yield _told(
+            {
+                "index": gpu.index,
+                "name": gpu.name,
+                "uuid": gpu.uuid,
+                "driver": driver.get("driver_version"),
+                "memory_bytes": None if total_mib is None else int(total_mib) << 20,
+                "power_limit_w": limit_w(smi, gpu),
+                "partition": gpu.partition,
+            }
+        )
+    smi.known("shut_down")
+
+
+def _told(facts: dict[str, Any]) -> dict[str, Any]:
+    return {key: fact for key, fact in facts.items() if fact not in (None, "")}
 
 
 def _turbo(root: Path) -> str:

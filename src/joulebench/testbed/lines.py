@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from joulebench.errors import UsageError
+from joulebench.testbed.disk import full_message
 
 Message = dict[str, Any]
 
@@ -72,6 +73,9 @@ def _parsed(line: bytes) -> Message | None:
 
 def one_line(error: BaseException) -> str:
     """Give an error as one line: its type, unless it is the user's to mend, and its message."""
+    full = full_message(error)
+    if full:
+        return full
     message = " ".join(str(error).split())
     if isinstance(error, UsageError):
         return message

@@ -167,15 +167,21 @@ def _child(order: Mapping[str, Any], answers: int, server: int) -> int:
         )
         send(answers, {"event": "run", "run": run.to_dict()})
     except BaseException as error:  # a forked process must not go back into the server's code
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log may be on a disk that is full
+            traceback.print_exc()
         message = " ".join(str(error).split())
         with contextlib.suppress(OSError):
             send(answers, {"event": "crashed", "error": f"{type(error).__name__}: {message}"})
-        sys.stderr.flush()
+        _flush()
         return 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     return 0
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
 
 
 def _leave_the_server(log: Path, server: int) -> None:

@@ -6,29 +6,36 @@ import shutil
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from joulebench.channel import Window
-from joulebench.energy import headline_channels, weakest
+from joulebench.emissions import add_emissions
+from joulebench.energy import Trace, headline_channels, weakest
 from joulebench.finding import Finding
 from joulebench.meters.meter import MeterSpec
 from joulebench.record import Run, dumps, save_traces, write_whole
-from joulebench.testbed.account import account, failed_readings
+from joulebench.testbed.account import account
 from joulebench.testbed.bystanders import busy_times, shared_machine
+from joulebench.testbed.device_claims import DeviceClaims
+from joulebench.testbed.disk import DISK_FULL, full_message
+from joulebench.testbed.doubts import Circumstances, doubts
 from joulebench.testbed.host import usable_cpus
 from joulebench.testbed.lines import one_line
+from joulebench.testbed.observed import summary
+from joulebench.testbed.recorded import covering
 from joulebench.testbed.recording import Recording
+from joulebench.testbed.request_energy import rows_of, share_out
 from joulebench.workloads.registry import build_workload
 from joulebench.workloads.workload import Workload, WorkResult
 
 Tell = Callable[[dict[str, Any]], None]
 
-LAST_READING_S = 5.0
-"""The longest wait for a reading past the last window, s."""
+LAST_READING_S = 120.0
+"""The longest wait for a reading past the last window, s: databases are filled twice a minute."""
 
 _REPORT_S = 1.0
 
@@ -79,6 +86,7 @@ class OneTrial:
         self.root_pid = root_pid
         self.windows: list[Window] = []
         self.result = WorkResult()
+        self.request_energies: list[dict[str, float]] = []
         self.recorded = False
         self.spool = spool_of(folder, str(plan["run_id"]))
         self.run = Run(
@@ -88,10 +96,10 @@ class OneTrial:
             started_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         self.recording = self._recording()
+        self.claims = DeviceClaims({})
 
     def _recording(self) -> Recording:
         shutil.rmtree(self.spool, ignore_errors=True)
-        self.spool.mkdir(parents=True)
         specs = [MeterSpec.from_dict(spec) for spec in self.plan["meters"]]
         interval_s = self.plan["protocol"]["interval_s"]
         return Recording(specs, self.spool, interval_s=interval_s, mode="process")
@@ -106,14 +114,25 @@ class OneTrial:
                 self._phases(workload)
             workload.close()
         except Exception as error:
-            traceback.print_exc()
-            self.run.status = "failed"
-            self.run.error = one_line(error)
+            with suppress(OSError):  # the log may be on the disk that is full
+                traceback.print_exc()
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Mark the run as failed; the first reason stays, unless it is that the disk is full."""
+        full = full_message(error, self.folder)
+        if full or self.run.status == "done":
+            self.run.error = full or one_line(error)
+        self.run.status = "failed"
+        if full:
+            self.run.facts[DISK_FULL] = True
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
         self.recording.start()
         self.recorded = True
+        self.claims = DeviceClaims(self.recording.identities, f"joulebench run: {self.run.run_id}")
+        self.claims.take()
         try:
             with self._reports():
                 yield
@@ -122,6 +141,7 @@ class OneTrial:
                 time.sleep(min(settle_s, LAST_READING_S))
         finally:
             self.recording.stop()
+            self.claims.release()
 
     def _phases(self, workload: Workload) -> None:
         protocol = self.plan["protocol"]
@@ -156,36 +176,72 @@ class OneTrial:
             self.windows.append(Window(name, start_s, stop_s))
 
     def settle(self) -> None:
-        """Write responses and traces, and put the energies into the record."""
+        """Put the energies into the record, and write responses and traces."""
         self.tell({"event": "phase", "phase": "account"})
         traces = self.recording.traces() if self.recorded else {}
         run = self.run
         run.windows = self.windows
-        run.channels = [trace.channel for trace in traces.values()]
+        run.channels = covering(self.recording.channels, traces) if traces else []
         run.work, run.score = self.result.work, self.result.score
         run.facts |= self.result.facts
         if self.recorded:
-            run.facts["recorder"] = self.recording.facts()
-            self._judge_recorder(run.facts["recorder"])
-        if self.result.responses:
-            write_whole(self.folder / "responses" / f"{run.run_id}.jsonl", self._answers())
-        if traces:
-            save_traces(self.folder / "traces" / f"{run.run_id}.parquet", list(traces.values()))
+            self._judge_recording()
         run.energy, findings = account(traces, [*self.windows, *self.result.windows])
         run.findings += findings if run.status == "done" else []
-        shutil.rmtree(self.spool, ignore_errors=True)
+        add_emissions(run)
+        self._share_out(traces)
+        self._keep(list(traces.values()))
 
-    def _judge_recorder(self, facts: Mapping[str, Any]) -> None:
-        """Fail a run whose recorder was lost, so that it is run again; note failed readings."""
-        if "ended" in facts and self.run.status == "done":
-            self.run.status = "failed"
-            self.run.error = f"the recorder ended {facts['ended']} while the trial ran"
-        for meter, errors in facts.get("errors", {}).items():
-            self.run.findings.append(failed_readings(meter, errors))
+    def _share_out(self, traces: Mapping[str, Trace]) -> None:
+        """Give each request its share of the measured energy; the record holds the sums alone."""
+        shares = share_out(self.run.channels, traces, self.windows, self.result.responses)
+        if shares is not None:
+            self.run.facts["attribution"] = shares.to_dict()
+            self.request_energies = rows_of(shares)
+
+    def _keep(self, traces: Sequence[Trace]) -> None:
+        """Write what belongs beside the record; a disk that takes none of it fails the run."""
+        run = self.run
+        if self.result.responses:
+            path = self.folder / "responses" / f"{run.run_id}.jsonl"
+            self._written(lambda: write_whole(path, self._answers()))
+        path = self.folder / "traces" / f"{run.run_id}.parquet"
+        saved = not traces or self._written(lambda: save_traces(path, traces))
+        shutil.rmtree(self.spool, ignore_errors=True)
+        if not saved:  # the recorder's files have made room
+            self._written(lambda: save_traces(path, traces))
+
+    def _written(self, write: Callable[[], None]) -> bool:
+        try:
+            write()
+        except OSError as error:
+            self._fail(error)
+            return False
+        return True
+
+    def _judge_recording(self) -> None:
+        """Fail a run whose recorder or meter was lost, so that it is run again; note all doubts."""
+        run, known = self.run, Circumstances.of(self.recording)
+        run.facts["recorder"] = facts = dict(known.facts)
+        if run.status == "done":
+            run.error = _what_was_lost(facts)
+            run.status = "failed" if run.error else "done"
+        if facts.get("unwritten"):
+            run.facts[DISK_FULL] = True
+        begins_s = min((w.start_s for w in self.windows if w.name != "idle"), default=0.0)
+        run.findings += doubts(known, self.windows, begins_s)
+        run.findings += self.claims.findings()
+        measured = [window for window in self.windows if window.name == "measure"]
+        devices = summary(known.observations, measured)
+        if devices:
+            run.facts["devices"] = devices
 
     def _answers(self) -> str:
         prompts = {request.request_id: request.prompt for request in self.result.requests}
         rows = [response.to_dict() for response in self.result.responses]
+        if self.request_energies:
+            pairs = zip(rows, self.request_energies, strict=True)
+            rows = [row | energies for row, energies in pairs]
         lines = [dumps(row | {"prompt": prompts.get(row["request_id"], "")}) for row in rows]
         return "\n".join(lines) + "\n"
 
@@ -230,6 +286,17 @@ class OneTrial:
     def _method(self) -> str:
         """Say how the watts are known."""
         return weakest([c.method for c in headline_channels(self.recording.channels)])
+
+
+def _what_was_lost(facts: Mapping[str, Any]) -> str | None:
+    """Say what of a recording cannot be had; ``None`` if nothing."""
+    for why in facts.get("unwritten", {}).values():
+        return str(why)
+    if "ended" in facts:
+        return f"the recorder ended {facts['ended']} while the trial ran"
+    for meter, why in facts.get("lost", {}).items():
+        return f"the meter {meter!r} was lost while the trial ran: {why}"
+    return None
 
 
 def spool_of(folder: Path, run_id: str) -> Path:

@@ -6,9 +6,11 @@ import json
 import math
 import time
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,9 @@ import numpy.typing as npt
 from joulebench.channel import Channel
 from joulebench.energy import Trace
 from joulebench.errors import UsageError
-from joulebench.testbed.recorder import HEADER
+from joulebench.integral import cadence_s
+from joulebench.testbed.plausible import Impossible, plausible
+from joulebench.testbed.recorder import HEADER, OBSERVATIONS
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,7 +28,27 @@ LIVE_S = 1.0
 """Stretch that the watts shown live are taken over, s."""
 
 HELD_CADENCES = 1.5
-"""A trace sees a reading as held where its period is longer than so many intervals."""
+"""A trace sees a power as held where its period is longer than so many intervals."""
+
+
+ABOUT_ONE = 0.9
+"""A sensor is polled about once a period where its period is longer than so many intervals."""
+
+
+class Stretch(NamedTuple):
+    """From when to when a channel gave readings.
+
+    Args:
+        meter: What the recorder calls its meter: its kind, where there is one of that kind.
+        channel: What was read.
+        first_s: When the meter was first read, monotonic s.
+        last_s: When the last reading came, monotonic s; ``None`` if none did.
+    """
+
+    meter: str
+    channel: Channel
+    first_s: float
+    last_s: float | None
 
 
 @dataclass(frozen=True)
@@ -32,9 +56,13 @@ class Recorded:
     """The file of one meter, as its header describes it."""
 
     path: Path
+    sources: tuple[Channel, ...]
     channels: tuple[Channel, ...]
-    shifts_s: tuple[float, ...]
+    polled: bool
     notes: tuple[str, ...]
+    name: str = ""
+    identities: Mapping[str, str] = field(default_factory=dict)
+    settle_s: float = 0.0
 
     def rows(self, start_s: float = -math.inf) -> FloatArray:
         """Read the rows from the last one before a time on; shape (n, 1 + channels)."""
@@ -53,14 +81,39 @@ class Recorded:
         return [trace for trace in traces if trace is not None]
 
     def _trace(self, rows: FloatArray, place: int) -> Trace | None:
-        rows = rows[np.isfinite(rows[:, 1 + place])]
-        t_s = rows[:, 0]
-        if t_s.size:
-            highest = np.maximum.accumulate(t_s)
-            rows = rows[np.concatenate(([True], t_s[1:] > highest[:-1]))]
-        if len(rows) < 2:
+        t_s, v = _came(rows, place)
+        keep, _ = plausible(self.channels[place], t_s, v, 0.0)
+        t_s, v = t_s[keep], v[keep]
+        if len(t_s) < 2:
             return None
-        return Trace(self.channels[place], rows[:, 0] - self.shifts_s[place], rows[:, 1 + place])
+        # Of a short recording most samples are those of its windows' edges, close together.
+        spacing_s = cadence_s(t_s) if self.polled else 0.0
+        channel, shift_s = stamped(self.sources[place], spacing_s)
+        set_back = shift_s > self.sources[place].delay_s
+        if set_back and channel.period_s > ABOUT_ONE * spacing_s:
+            kept = _apart(t_s, 0.5 * spacing_s)
+            t_s, v = t_s[kept], v[kept]
+        return Trace(channel, t_s - shift_s, v)
+
+    def impossible(self) -> list[Impossible]:
+        """Give what no device can have drawn, by channel; it is in no trace."""
+        rows = self.rows()
+        found = (
+            plausible(channel, *_came(rows, place), float(rows[0, 0]))[1]
+            for place, channel in enumerate(self.channels)
+            if len(rows)
+        )
+        return [one for one in found if one is not None]
+
+    def stretches(self) -> list[Stretch]:
+        """Give from when to when each channel gave readings."""
+        rows = self.rows()
+        times = [_came(rows, place)[0] for place in range(len(self.channels))]
+        first_s = float(rows[0, 0]) if len(rows) else math.nan
+        return [
+            Stretch(self.name, channel, first_s, float(t_s[-1]) if len(t_s) else None)
+            for channel, t_s in zip(self.channels, times, strict=True)
+        ]
 
     def latest(self) -> dict[str, tuple[float, float]]:
         """Give the last reading of each channel with its time, s; those that came."""
@@ -71,6 +124,29 @@ class Recorded:
             if len(seen):
                 found[channel.name] = (float(seen[0, 0]), float(seen[0, 1 + place]))
         return found
+
+
+def _came(rows: FloatArray, place: int) -> tuple[FloatArray, FloatArray]:
+    """Give times and values of the readings that came, without repeats of a stamp."""
+    rows = rows[np.isfinite(rows[:, 1 + place])]
+    t_s = rows[:, 0]
+    if t_s.size:
+        highest = np.maximum.accumulate(t_s)
+        rows = rows[np.concatenate(([True], t_s[1:] > highest[:-1]))]
+    return rows[:, 0], rows[:, 1 + place]
+
+
+def _apart(t_s: FloatArray, apart_s: float) -> npt.NDArray[np.intp]:
+    """Choose samples so far apart, the first and the last among them.
+
+    Of a sensor that is polled about once a period, the samples at a window's edges show the update
+    of the poll before once more: between them it seems to stand still, and to leap.
+    """
+    kept = [0]
+    for place in range(1, t_s.size - 1):
+        if t_s[place] - t_s[kept[-1]] >= apart_s:
+            kept.append(place)
+    return np.array([*kept, t_s.size - 1], dtype=np.intp)
 
 
 def recorded(folder: Path) -> list[Recorded]:
@@ -86,6 +162,19 @@ def recorded(folder: Path) -> list[Recorded]:
     return [_recorded(folder, meter, header["interval_s"]) for meter in header["meters"]]
 
 
+def covering(channels: Sequence[Channel], given: Collection[str]) -> list[Channel]:
+    """Leave out channels that gave nothing where another one covers the same.
+
+    A channel that nothing stands in for stays: a sum without it would be a smaller one.
+
+    Args:
+        channels: What was recorded.
+        given: Names of those that gave a trace.
+    """
+    covered = {(c.device, c.scope) for c in channels if c.name in given}
+    return [c for c in channels if c.name in given or (c.device, c.scope) not in covered]
+
+
 def read_traces(folder: Path) -> dict[str, Trace]:
     """Read the traces that a recorder left in a folder, even one that was killed.
 
@@ -96,13 +185,32 @@ def read_traces(folder: Path) -> dict[str, Trace]:
     return {trace.channel.name: trace for trace in traces}
 
 
+def read_observations(folder: Path) -> list[dict[str, Any]]:
+    """Give what meters said of the state of their devices; lines cut short are left out."""
+    try:
+        text = (folder / OBSERVATIONS).read_text(encoding="utf-8")
+    except OSError:
+        return []
+    states = []
+    for line in text.splitlines():
+        with suppress(ValueError):
+            states.append(json.loads(line))
+    return [state for state in states if isinstance(state, dict)]
+
+
 def _recorded(folder: Path, meter: dict[str, Any], interval_s: float) -> Recorded:
-    pairs = [stamped(Channel.from_dict(record), interval_s) for record in meter["channels"]]
+    # A source that stamps its own readings knows when it took them.
+    polled = not meter.get("stamped")
+    sources = tuple(Channel.from_dict(record) for record in meter["channels"])
     return Recorded(
         folder / meter["file"],
-        tuple(channel for channel, _ in pairs),
-        tuple(shift_s for _, shift_s in pairs),
+        sources,
+        tuple(stamped(source, interval_s if polled else 0.0)[0] for source in sources),
+        polled,
         tuple(meter["notes"]),
+        meter["name"],
+        meter.get("identities", {}),
+        meter.get("settle_s", 0.0),
     )
 
 
@@ -112,11 +220,13 @@ def stamped(channel: Channel, interval_s: float) -> tuple[Channel, float]:
     A reading shows the sensor's last update, which happened up to one period before the poll.
     Where polls are too far apart to see the updates themselves, the stamp is set back by half a
     period, and the standard deviation of the rest, period / sqrt(12), goes into ``stamp_s``. A
-    counter's trace already counts that doubt at each edge.
+    counter's trace already counts that doubt at each edge. A delay that is known is set back too.
     """
+    delay_s = channel.delay_s
+    channel = replace(channel, delay_s=0.0)
     if not 0 < channel.period_s <= HELD_CADENCES * interval_s:
-        return channel, 0.0
-    shift_s = 0.5 * channel.period_s
+        return channel, delay_s
+    shift_s = delay_s + 0.5 * channel.period_s
     if channel.unit == "J":
         return channel, shift_s
     stamp_s = math.hypot(channel.stamp_s, channel.period_s / math.sqrt(12))

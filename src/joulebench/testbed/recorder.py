@@ -6,7 +6,8 @@ which is also what it sees when the process that started it dies.
 
 A file holds rows of 64-bit floats in the machine's byte order: the monotonic time in the middle of
 the reading, s, then one value a channel, nan where a channel gave nothing. ``recorder.json`` names
-the channels of each file; ``recorder-facts.json`` is written at the end.
+the channels of each file; ``recorder-facts.json`` is written at the end. ``observations.jsonl``
+holds what meters say of the state of their devices, about once a second.
 """
 
 from __future__ import annotations
@@ -22,96 +23,30 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from struct import Struct
 from typing import Any
 
 from joulebench.errors import Unavailable, UsageError
-from joulebench.meters.meter import ABSENT, Meter, MeterSpec, refuse_same_names
+from joulebench.meters.meter import MeterSpec, refuse_same_names
+from joulebench.testbed.disk import full_message
+from joulebench.testbed.observer import Observer
+from joulebench.testbed.streams import Stream, open_stream
 
 FORMAT = 1
 HEADER = "recorder.json"
 FACTS = "recorder-facts.json"
+OBSERVATIONS = "observations.jsonl"
 
 FLUSH_S = 0.5
 """Most that a killed recorder loses, s, besides the sample it was taking."""
 
-_BUFFERED_ROWS = 512
+OBSERVE_S = 1.0
+"""Time between observations of the devices' state, s."""
 
 LATENESS_STEP_S = 1e-5
 _LATENESS_STEPS = 10_000
 
 Wait = Callable[[float], bool]
 """Waits for at most so many seconds; true when it is time to stop."""
-
-
-class Stream:
-    """One meter and the file that its readings go to.
-
-    Args:
-        spec: What was opened.
-        meter: The open meter.
-        path: File that rows are appended to.
-    """
-
-    def __init__(self, spec: MeterSpec, meter: Meter, path: Path) -> None:
-        self.spec = spec
-        self.meter = meter
-        self.path = path
-        self.errors = 0
-        self.first_error = ""
-        self._read = meter.read
-        row = Struct(f"={1 + len(meter.channels)}d")
-        self._pack_into = row.pack_into
-        self._row_bytes = row.size
-        self._rows = bytearray(_BUFFERED_ROWS * row.size)
-        self._filled = 0
-        self._absent = [ABSENT] * len(meter.channels)
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-
-    def sample(self, before_s: float) -> float:
-        """Read the meter once, from a time on, s, and give when it was done, s.
-
-        The stamp is the middle of the reading.
-        """
-        if self._filled == len(self._rows):
-            self.flush()
-        try:
-            values = self._read()
-            after_s = time.monotonic()
-            self._pack_into(self._rows, self._filled, 0.5 * (before_s + after_s), *values)
-        except Exception as error:  # one broken plugin must not end the recording of the others
-            after_s = time.monotonic()
-            self._pack_into(self._rows, self._filled, 0.5 * (before_s + after_s), *self._absent)
-            self._note(error)
-        self._filled += self._row_bytes
-        return after_s
-
-    def _note(self, error: Exception) -> None:
-        self.errors += 1
-        self.first_error = self.first_error or f"{type(error).__name__}: {error}"
-
-    def flush(self) -> None:
-        """Hand the rows to the operating system."""
-        rows = memoryview(self._rows)[: self._filled]
-        while rows:
-            rows = rows[os.write(self._fd, rows) :]
-        self._filled = 0
-
-    def close(self) -> None:
-        """Put the rows on the disk and let the sensor go."""
-        self.flush()
-        os.fsync(self._fd)
-        os.close(self._fd)
-        self.meter.close()
-
-    def header(self) -> dict[str, Any]:
-        """Give what a reader needs to know of the file."""
-        return {
-            "spec": self.spec.to_dict(),
-            "file": self.path.name,
-            "channels": [channel.to_dict() for channel in self.meter.channels],
-            "notes": list(getattr(self.meter, "notes", ())),
-        }
 
 
 class Sampler:
@@ -121,35 +56,56 @@ class Sampler:
         specs: Meters to open.
         folder: Where the files go; it must exist.
         interval_s: Time between samples, s.
+        root_pid: The process whose work is measured, its descendants included; this one where
+            ``None``. Processes that a meter sees on its devices are marked as its own or not.
 
     Raises:
         UsageError: A meter cannot be opened; those opened before it are closed again.
+        OSError: The folder cannot be written.
     """
 
-    def __init__(self, specs: Sequence[MeterSpec], folder: Path, interval_s: float) -> None:
+    def __init__(
+        self,
+        specs: Sequence[MeterSpec],
+        folder: Path,
+        interval_s: float,
+        root_pid: int | None = None,
+    ) -> None:
         self.interval_s = interval_s
         self.priority = "normal"
         self._folder = folder
+        self._observer = Observer(folder / OBSERVATIONS, root_pid or os.getpid())
         self._lock = threading.Lock()
         self._lateness = [0] * (_LATENESS_STEPS + 1)
         self._samples = self._missed = self._ticks = 0
         self._cpu_s = self._duration_s = 0.0
-        self._flush_at_s = 0.0
+        self._flush_at_s = self._observe_at_s = 0.0
         self.streams = _streams(specs, folder)
-        self._write_header()
+        try:
+            self._write_header()
+        except OSError:
+            _close(self.streams)
+            raise
         self.sample()
 
     def sample(self) -> None:
         """Sample every meter now and hand the rows to the operating system."""
         with self._lock:
-            self._take()
+            done_s = self._take()
             self._flush()
+            if done_s >= self._observe_at_s:
+                self._observe()
+
+    def _observe(self) -> None:
+        self._observe_at_s = time.monotonic() + OBSERVE_S
+        self._observer.write(stream.meter for stream in self.streams if not stream.lost)
 
     def _take(self) -> float:
         """Sample every meter, and give when it was done, s."""
         now_s = time.monotonic()
         for stream in self.streams:
-            now_s = stream.sample(now_s)
+            if not stream.lost:
+                now_s = stream.sample(now_s)
         self._samples += 1
         return now_s
 
@@ -176,6 +132,8 @@ class Sampler:
                 done_s = self._take()
                 if done_s >= self._flush_at_s:
                     self._flush()
+                if done_s >= self._observe_at_s:
+                    self._observe()
             skipped = int((done_s - deadline_s) / interval_s)
             self._missed += skipped
             self._ticks += 1 + skipped
@@ -184,9 +142,12 @@ class Sampler:
         self._cpu_s, self._duration_s = cpu_clock() - cpu_start_s, time.monotonic() - start_s
 
     def close(self) -> None:
-        """Close files and meters, and write the facts."""
-        for stream in self.streams:
-            stream.close()
+        """Close files and meters, and write the facts.
+
+        Raises:
+            OSError: The facts cannot be written; :meth:`facts` still gives them.
+        """
+        _close(self.streams)
         _write_json(self._folder / FACTS, self.facts())
 
     def facts(self) -> dict[str, Any]:
@@ -203,8 +164,19 @@ class Sampler:
         if self._duration_s:
             facts["cpu_s"] = round(self._cpu_s, 6)
             facts["cpu_share"] = round(self._cpu_s / self._duration_s, 7)
-        errors = {s.spec.kind: f"{s.errors} x {s.first_error}" for s in self.streams if s.errors}
-        return {**facts, "errors": errors} if errors else facts
+        named = dict(zip(_names(self.streams), self.streams, strict=True))
+        by_kind: dict[str, dict[str, Any]] = {
+            "errors": {
+                name: f"{s.errors} x {s.first_error}" for name, s in named.items() if s.errors
+            },
+            "lost": {name: s.lost for name, s in named.items() if s.lost},
+            "unwritten": {name: s.unwritten for name, s in named.items() if s.unwritten},
+            "dropped": {name: s.dropped for name, s in named.items() if s.dropped},
+            "meters": {name: told for name, s in named.items() if (told := s.facts())},
+        }
+        if self._observer.unwritten:
+            by_kind["unwritten"]["observations"] = self._observer.unwritten
+        return facts | {name: found for name, found in by_kind.items() if found}
 
     def _lateness_quantile_s(self, share: float) -> float:
         """Give a quantile of how late samples were, s, rounded up to 10 microseconds."""
@@ -220,7 +192,10 @@ class Sampler:
             "format": FORMAT,
             "interval_s": self.interval_s,
             "byteorder": sys.byteorder,
-            "meters": [stream.header() for stream in self.streams],
+            "meters": [
+                {"name": name, **stream.header()}
+                for name, stream in zip(_names(self.streams), self.streams, strict=True)
+            ],
         }
         _write_json(self._folder / HEADER, header)
 
@@ -229,13 +204,26 @@ def _streams(specs: Sequence[MeterSpec], folder: Path) -> list[Stream]:
     streams: list[Stream] = []
     try:
         for place, spec in enumerate(specs):
-            streams.append(Stream(spec, spec.open(), folder / f"{place}-{spec.kind}.f64"))
-        refuse_same_names((stream.spec.kind, stream.meter) for stream in streams)
+            streams.append(open_stream(spec, folder / f"{place}-{spec.kind}.f64"))
+        refuse_same_names((opened.spec.kind, opened.meter) for opened in streams)
     except BaseException:
-        for stream in streams:
-            stream.close()
+        _close(streams)
         raise
     return streams
+
+
+def _names(streams: Sequence[Stream]) -> list[str]:
+    """Call each meter by its kind, and by its first device as well where there are two of one."""
+    kinds = [stream.spec.kind for stream in streams]
+    return [
+        kind if kinds.count(kind) == 1 else f"{kind} {stream.device}"
+        for kind, stream in zip(kinds, streams, strict=True)
+    ]
+
+
+def _close(streams: Sequence[Stream]) -> None:
+    for opened in streams:
+        opened.close()
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -259,7 +247,7 @@ def raise_priority() -> str:
 
 
 def waiter(commands: int, answers: int, sample: Callable[[], None], parent: int) -> Wait:
-    """Make a wait that obeys commands: ``s`` samples now, the end of the input stops.
+    """Make a wait that obeys commands: ``s`` samples now; ``q`` or the end of the input stops.
 
     Args:
         commands: File descriptor that commands come from.
@@ -267,18 +255,19 @@ def waiter(commands: int, answers: int, sample: Callable[[], None], parent: int)
         sample: Takes a sample.
         parent: Process id of the one to outlive by no more than one sample.
     """
-    watched = (commands,)
+    # A plain sleep, with a thread that reads the commands, was measured and costs the same.
+    watched, select_, getppid = (commands,), select.select, os.getppid
 
     def wait(timeout_s: float) -> bool:
-        ready, _, _ = select.select(watched, (), (), timeout_s if timeout_s > 0 else 0.0)
+        ready, _, _ = select_(watched, (), (), timeout_s if timeout_s > 0 else 0.0)
         if not ready:
             # A fork of the parent may hold the pipe open, so that its end alone is not enough.
-            return os.getppid() != parent
+            return getppid() != parent
         received = os.read(commands, 64)
-        for _ in received:
+        for _ in range(received.count(b"s")):
             sample()
             os.write(answers, b"s")
-        return not received
+        return not received or b"q" in received
 
     return wait
 
@@ -290,9 +279,9 @@ def main(argv: Sequence[str]) -> int:
     specs = [MeterSpec.from_dict(record) for record in asked["meters"]]
     priority = raise_priority()
     try:
-        sampler = Sampler(specs, Path(asked["folder"]), asked["interval_s"])
-    except UsageError as error:
-        _say({"error": _described(error)})
+        sampler = Sampler(specs, Path(asked["folder"]), asked["interval_s"], asked["parent"])
+    except (UsageError, OSError) as error:
+        _say({"error": _described(error, asked["folder"])})
         return 2
     sampler.priority = priority
     _say({"ready": True})
@@ -300,14 +289,18 @@ def main(argv: Sequence[str]) -> int:
     gc.freeze()
     gc.disable()  # the loop makes no cycles, and a collection would delay a sample
     sampler.run(waiter(0, 1, sampler.sample, asked["parent"]), time.process_time)
-    sampler.close()
+    try:
+        sampler.close()
+    except OSError:  # the disk took no facts, but the pipe does
+        _say({"facts": sampler.facts()})
     return 0
 
 
-def _described(error: UsageError) -> dict[str, str]:
+def _described(error: UsageError | OSError, folder: str) -> dict[str, str]:
     if isinstance(error, Unavailable):
         return {"what": error.what, "remedy": error.remedy}
-    return {"message": str(error)}
+    full = full_message(error, folder)
+    return {"full": full} if full else {"message": str(error)}
 
 
 def _say(content: Mapping[str, Any]) -> None:

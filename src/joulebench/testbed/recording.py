@@ -2,147 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import select
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from joulebench.channel import Channel
 from joulebench.energy import Trace, headline_channels
-from joulebench.errors import Unavailable, UsageError
+from joulebench.errors import UsageError
 from joulebench.meters.meter import MeterSpec
-from joulebench.testbed.recorded import LIVE_S, Recorded, read_traces, recorded, stamped
-from joulebench.testbed.recorder import FACTS, HEADER, Sampler
+from joulebench.testbed.disk import DiskFull, full_message
+from joulebench.testbed.plausible import Impossible
+from joulebench.testbed.recorded import (
+    LIVE_S,
+    Recorded,
+    Stretch,
+    read_observations,
+    read_traces,
+    recorded,
+    stamped,
+)
+from joulebench.testbed.recorder import HEADER
+from joulebench.testbed.recorders import ProcessRecorder, Recorder, ThreadRecorder
+from joulebench.testbed.suspension import NOTICED_S, asleep_s
 
 __all__ = ["Recording", "read_traces", "stamped"]
-
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 10.0
-
-
-class _Recorder(Protocol):
-    """The two ways to run a sampler."""
-
-    def sample(self) -> None: ...
-    def stop(self) -> None: ...
-    def facts(self) -> dict[str, Any]: ...
-
-
-class _ThreadRecorder:
-    """Samples in a thread of this process."""
-
-    def __init__(self, specs: Sequence[MeterSpec], folder: Path, interval_s: float) -> None:
-        self._sampler = Sampler(specs, folder, interval_s)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="joulebench-recorder", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        self._sampler.run(lambda timeout_s: self._stopped.wait(max(timeout_s, 0)), time.thread_time)
-
-    def sample(self) -> None:
-        self._sampler.sample()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-        self._sampler.close()
-
-    def facts(self) -> dict[str, Any]:
-        return self._sampler.facts()
-
-
-class _ProcessRecorder:
-    """Runs the recorder as a process of its own."""
-
-    def __init__(self, specs: Sequence[MeterSpec], folder: Path, interval_s: float) -> None:
-        self._folder = folder
-        asked = folder / "recorder-spec.json"
-        content = {
-            "meters": [spec.to_dict() for spec in specs],
-            "folder": str(folder),
-            "interval_s": interval_s,
-            "parent": os.getpid(),
-        }
-        asked.write_text(json.dumps(content), encoding="utf-8")
-        with (folder / "recorder.log").open("wb") as log:
-            # -P: a file of the user's that is named like a module must not be imported.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "joulebench.testbed.recorder", str(asked)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-                bufsize=0,
-            )
-        self._refuse_failure(self._first_line())
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def _first_line(self) -> bytes:
-        answers = self._process.stdout
-        assert answers is not None
-        ready, _, _ = select.select((answers,), (), (), START_TIMEOUT_S)
-        return answers.readline() if ready else b""
-
-    def _refuse_failure(self, line: bytes) -> None:
-        answer = json.loads(line) if line.endswith(b"\n") else {}
-        if answer.get("ready"):
-            return
-        self.stop()
-        error = answer.get("error", {})
-        if "what" in error:
-            raise Unavailable(error["what"], error["remedy"])
-        raise UsageError(
-            error.get("message") or f"the recorder did not start: {self._last_words()}"
-        )
-
-    def _last_words(self) -> str:
-        log = (self._folder / "recorder.log").read_text(encoding="utf-8", errors="replace")
-        lines = log.strip().splitlines()
-        return lines[-1] if lines else f"it ended with status {self._process.returncode}"
-
-    def sample(self) -> None:
-        commands, answers = self._process.stdin, self._process.stdout
-        assert commands is not None
-        assert answers is not None
-        try:
-            commands.write(b"s")
-            select.select((answers,), (), (), STOP_TIMEOUT_S)
-            answers.read(1)
-        except BrokenPipeError:
-            return  # it was killed; facts() says so, and windows it does not cover are refused
-
-    def stop(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-
-    def facts(self) -> dict[str, Any]:
-        try:
-            facts: dict[str, Any] = json.loads((self._folder / FACTS).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            facts = {}
-        status = self._process.poll()
-        return {**facts, "ended": f"with status {status}"} if status else facts
 
 
 class Recording:
@@ -174,8 +62,9 @@ class Recording:
         self.folder = Path(folder)
         self.interval_s = interval_s
         self.mode = mode
-        self._recorder: _Recorder | None = None
+        self._recorder: Recorder | None = None
         self._files: list[Recorded] = []
+        self._asleep_s = 0.0
         self._stopped = False
 
     def start(self) -> None:
@@ -183,13 +72,21 @@ class Recording:
 
         Raises:
             Unavailable: A meter is not on this machine.
-            UsageError: A meter cannot be opened, or the folder already holds a recording.
+            UsageError: A meter cannot be opened, or the folder already holds a recording or cannot
+                be written.
         """
         if (self.folder / HEADER).exists():
             raise UsageError(f"{self.folder} already holds a recording; give a new folder")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        recorder = _ThreadRecorder if self.mode == "thread" else _ProcessRecorder
-        self._recorder = recorder(self.meters, self.folder, self.interval_s)
+        recorder = ThreadRecorder if self.mode == "thread" else ProcessRecorder
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._asleep_s = asleep_s()
+            self._recorder = recorder(self.meters, self.folder, self.interval_s)
+        except OSError as error:
+            full = full_message(error, self.folder)
+            if full:
+                raise DiskFull(full) from error
+            raise UsageError(f"nothing can be recorded in {self.folder}: {error}") from error
         self._files = recorded(self.folder)
 
     @property
@@ -202,10 +99,21 @@ class Recording:
         """How long after a window the recording must go on for its end to be resolved, s.
 
         A sensor shows the window's end one update later, and one that averages still shows it for
-        its averaging time.
+        its averaging time; a log or a database gets its rows later still.
         """
-        waits = [channel.period_s + channel.averaging_s for channel in self.channels]
-        return max(waits, default=0.0)
+        return max(self._waits_s(self.channels), default=0.0)
+
+    @property
+    def summed_settle_s(self) -> float:
+        """The same for the channels that are summed alone: alternatives may show the end later."""
+        return max(self._waits_s(headline_channels(self.channels)), default=0.0)
+
+    def _waits_s(self, channels: Sequence[Channel]) -> Iterator[float]:
+        for file in self._files:
+            waited_for = [channel for channel in file.channels if channel in channels]
+            yield from (channel.period_s + channel.averaging_s for channel in waited_for)
+            if waited_for:
+                yield file.settle_s
 
     def latest(self) -> dict[str, tuple[float, float]]:
         """Give the last reading of each channel and its time: name -> (t_s, reading)."""
@@ -230,9 +138,13 @@ class Recording:
         if self._recorder is not None and not self._stopped:
             self._recorder.sample()
 
-    def settle(self) -> None:
-        """Wait until the end of a window that ends now is resolved, and sample."""
-        time.sleep(self.settle_s)
+    def settle(self, wait_s: float | None = None) -> None:
+        """Wait until the end of a window that ends now is resolved, and sample.
+
+        Args:
+            wait_s: How long; until all channels show it where not given.
+        """
+        time.sleep(self.settle_s if wait_s is None else wait_s)
         self.sample()
 
     def stop(self) -> None:
@@ -254,11 +166,35 @@ class Recording:
         traces = [trace for file in self._files for trace in file.traces(start_s)]
         return {trace.channel.name: trace for trace in traces}
 
+    def impossible(self) -> list[Impossible]:
+        """Give what no device can have drawn, by channel; it is in no trace."""
+        return [found for file in self._files for found in file.impossible()]
+
+    def stretches(self) -> list[Stretch]:
+        """Give from when to when each channel gave readings."""
+        return [stretch for file in self._files for stretch in file.stretches()]
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """What each device is that something real is read of, by its name in the channels."""
+        return {
+            channel.device: file.identities.get(channel.device, channel.device)
+            for file in self._files
+            for channel in file.channels
+            if channel.method in ("measured", "modelled")
+        }
+
+    def observations(self) -> list[dict[str, Any]]:
+        """Give what the meters said of the state of their devices, each with its time, ``t_s``."""
+        return read_observations(self.folder)
+
     def facts(self) -> dict[str, Any]:
         """Give how it was recorded: mode, pace, lateness, cost and the meters' own notes."""
         facts: dict[str, Any] = {"mode": self.mode, "interval_s": self.interval_s}
         if self._recorder is not None:
             facts.update(self._recorder.facts())
+            slept_s = asleep_s() - self._asleep_s
+            facts |= {"suspended_s": round(slept_s, 3)} if slept_s >= NOTICED_S else {}
         notes = [note for file in self._files for note in file.notes]
         return {**facts, "notes": notes} if notes else facts
 
