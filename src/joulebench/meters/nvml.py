@@ -1,252 +1,250 @@
-"""NVIDIA GPUs through NVML: the energy counter, and the power that its field values give.
-
-Which power a reading is differs by architecture. ``nvmlDeviceGetPowerUsage`` averages over one
-second on Ampere (except GA100), Ada, Hopper and later, so the instantaneous field value is asked
-for first, the averaged one second, and that function last (NVML API reference; update and averaging
-times from Yang et al., arXiv 2312.02741).
-"""
+"""NVIDIA GPUs through NVML: the energy counter, and the powers that its field values give."""
 
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from joulebench.channel import Channel
-from joulebench.errors import Unavailable
+from joulebench.errors import SensorLost, Unavailable, UsageError, unknown
 from joulebench.meters.meter import ABSENT
-from joulebench.meters.nvml_errors import sentence, unavailable
-from joulebench.sensor_gains import NVML_GAIN
+from joulebench.meters.nvml_devices import Gpu, chosen, count, gpu
+from joulebench.meters.nvml_errors import LOST, remedy, sentence, unavailable
+from joulebench.meters.nvml_library import Nvml, Refused, code_of, number
+from joulebench.meters.nvml_modules import PCI, arranged
+from joulebench.meters.nvml_sources import READINGS, USUAL, Offer, Source, offer
+from joulebench.meters.nvml_state import PROC, state
 
-RESOLUTION = 1e-3
-"""NVML counts in mW and mJ."""
-
-FIELD_POWER_AVERAGE = 185
-FIELD_POWER_INSTANT = 186
-
-_PASCAL, _VOLTA, _TURING, _AMPERE, _HOPPER = 4, 5, 6, 7, 9
-_GA100 = (8, 0)
-_VALUES = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
-
-Reading = Callable[[], float]
-
-
-@dataclass(frozen=True)
-class _Gpu:
-    """One GPU as NVML names it."""
-
-    index: int
-    handle: Any
-    name: str
-    architecture: int
-    ga100: bool
+_VIRTUAL_GPU = 2
+"""``NVML_GPU_VIRTUALIZATION_MODE_VGPU``: a slice of a GPU, in a virtual machine."""
 
 
 class NvmlMeter:
     """Reads energy counter and power of NVIDIA GPUs.
 
     Args:
-        devices: Indices (as ``nvidia-smi`` counts) or UUIDs; all GPUs where ``None``. All of them
-            means idle ones as well: name those that the work uses if others are idle.
+        devices: Indices (as ``nvidia-smi`` counts) or UUIDs; where ``None``, those that
+            ``CUDA_VISIBLE_DEVICES`` names, or all GPUs where it is not set. All of them means idle
+            ones as well.
+        readings: What to read of each, of ``energy``, ``power``, ``power_average``,
+            ``module_energy``, ``module_power`` and ``memory_power``, or ``"all"``; all but the
+            memory's where ``None``. What a GPU does not offer is left out.
         library: Anything with the functions of the module ``pynvml``; that module by default.
+        environment: Environment variables; those of this process by default.
+        pci: Folder of the PCI devices, which tells the GPUs that share a module.
+        proc: Folder of the processes.
 
     Raises:
         Unavailable: No driver, no GPU, no such GPU, or none of its readings can be had.
+        UsageError: A device or reading that cannot be one.
     """
 
     def __init__(
-        self, devices: Sequence[int | str] | None = None, *, library: Any | None = None
+        self,
+        devices: int | str | Sequence[int | str] | None = None,
+        readings: str | Sequence[str] | None = None,
+        *,
+        library: Any | None = None,
+        environment: Any | None = None,
+        pci: str = PCI,
+        proc: str = PROC,
     ) -> None:
-        self._nvml = _pynvml() if library is None else library
+        wanted = _wanted(readings)
+        self._nvml = Nvml(library)
+        self._pci, self._proc = Path(pci), Path(proc)
         self.notes: list[str] = []
-        self.channels: list[Channel] = []
-        self._readings: list[Reading] = []
+        self._boards: list[_Board] = []
         self._initialise()
         try:
-            self._open(devices)
+            self._open(devices, wanted, os.environ if environment is None else environment)
         except BaseException:
-            self._nvml.nvmlShutdown()
+            self._nvml.known("nvmlShutdown")
             raise
 
     def read(self) -> list[float]:
-        """Give joules and watts of each channel; nan where NVML answered with an error."""
-        return [reading() for reading in self._readings]
+        """Give joules and watts of each channel; nan where NVML answered with an error.
+
+        Raises:
+            SensorLost: Every GPU has gone for good.
+        """
+        values = [value for board in self._boards for value in board.read()]
+        if self._boards and all(board.lost for board in self._boards):
+            raise self._lost()
+        return values
+
+    def observe(self) -> list[dict[str, Any]]:
+        """Give the state of each GPU: temperatures, clocks, what holds them back, processes."""
+        return [self._state(board) for board in self._boards]
+
+    def facts(self) -> dict[str, Any]:
+        """Give what each GPU is, and which readings it refused."""
+        return {"devices": {board.gpu.device: board.facts() for board in self._described}}
 
     def close(self) -> None:
         """Let the library go."""
-        if self._readings:
-            self._readings = []
+        if self._boards:
+            self._boards = []
             try:
-                self._nvml.nvmlShutdown()
-            except self._nvml.NVMLError as error:
-                self.notes.append(f"nvml: closing: {sentence(error.value)}")
+                self._nvml.ask("nvmlShutdown")
+            except Refused as error:
+                self.notes.append(f"nvml: closing: {error}")
 
     def _initialise(self) -> None:
         try:
-            self._nvml.nvmlInit()
-        except self._nvml.NVMLError as error:
-            raise unavailable(error.value, "NVML cannot be used") from error
+            self._nvml.ask("nvmlInit")
+        except Refused as error:
+            raise unavailable(error.code, "NVML cannot be used") from error
 
-    def _open(self, devices: Sequence[int | str] | None) -> None:
-        for gpu in self._gpus(devices):
-            self._add_energy(gpu)
-            self._add_power(gpu)
-        if not self.channels:
-            reasons = "; ".join(self.notes) or "NVML finds no GPU"
-            raise Unavailable(f"No GPU here can be read: {reasons}.", "nvidia-smi -q -d POWER")
+    def _open(self, devices: object, wanted: Sequence[str], environment: Mapping[str, str]) -> None:
+        gpus, notes = chosen(self._nvml, devices, environment)
+        self.notes += notes
+        driver = self._nvml.known("nvmlSystemGetDriverVersion")
+        for one, offered in self._offers(gpus).items():
+            sources = [source for source in offered.sources if source.quantity in wanted]
+            self.notes += offered.notes
+            if sources:
+                self._boards.append(_Board(self._nvml, one, sources, driver))
+        self._described = list(self._boards)
+        if not self._boards:
+            raise self._nothing(gpus)
+        self.identities = {b.gpu.device: b.gpu.uuid for b in self._boards if b.gpu.uuid}
+        self.drivers = {b.gpu.device: driver for b in self._boards if driver}
+        self.channels = [source.channel for board in self._boards for source in board.sources]
         self._stamp()
+
+    def _offers(self, gpus: Sequence[Gpu]) -> dict[Gpu, Offer]:
+        offers = {one: offer(self._nvml, one) for one in gpus}
+        everything = {one.index: offered for one, offered in offers.items()}
+        if any(one.get("module_power") for one in offers.values()):
+            everything |= self._others(everything)
+        return arranged(self._nvml, offers, everything, self._pci)
+
+    def _others(self, known: Mapping[int, Offer]) -> dict[int, Offer]:
+        """Ask the GPUs that are not read as well: they may share a module with one that is."""
+        found = {}
+        for index in set(range(count(self._nvml))) - set(known):
+            try:
+                found[index] = offer(self._nvml, gpu(self._nvml, index))
+            except Unavailable:
+                continue
+        return found
+
+    def _nothing(self, gpus: Sequence[Gpu]) -> Unavailable:
+        reasons = "; ".join(self.notes) or "NVML finds no GPU"
+        for one in gpus:
+            if self._nvml.known("nvmlDeviceGetVirtualizationMode", one.handle) == _VIRTUAL_GPU:
+                reasons += f"; {one.device} is a virtual GPU, whose power only its host can read"
+        return Unavailable(f"No GPU here can be read: {reasons}.", "nvidia-smi -q -d POWER")
 
     def _stamp(self) -> None:
         """Carry what one stamp for the readings of all GPUs leaves in doubt."""
         start_s = time.monotonic()
-        self.read()
+        try:
+            self.read()
+        except SensorLost as error:
+            raise Unavailable(str(error)) from error
         stamp_s = (time.monotonic() - start_s) / math.sqrt(12)
         self.channels = [replace(channel, stamp_s=stamp_s) for channel in self.channels]
 
-    def _gpus(self, devices: Sequence[int | str] | None) -> list[_Gpu]:
-        if devices is not None:
-            return [self._named(device) for device in devices]
-        gpus = []
-        for index in range(self._count()):
-            try:
-                gpus.append(self._named(index))
-            except Unavailable as error:
-                self.notes.append(f"gpu{index} is left out: {error}")
-        return gpus
+    def _state(self, board: _Board) -> dict[str, Any]:
+        if board.lost:
+            return {"device": board.gpu.device, "lost": board.lost}
+        return state(self._nvml, board.gpu, self._proc)
 
-    def _count(self) -> int:
-        try:
-            return int(self._nvml.nvmlDeviceGetCount())
-        except self._nvml.NVMLError as error:
-            raise unavailable(error.value, "GPUs cannot be counted") from error
+    def _lost(self) -> SensorLost:
+        gone = "; ".join(f"{board.gpu.device}: {board.lost}" for board in self._boards)
+        mends = self._boards[0].remedy.rstrip(".")
+        return SensorLost(f"nvml: no GPU is left to read: {gone}; {mends}")
 
-    def _named(self, device: int | str) -> _Gpu:
-        try:
-            handle = self._handle(device)
-            index = int(self._nvml.nvmlDeviceGetIndex(handle))
-        except self._nvml.NVMLError as error:
-            raise unavailable(error.value, f"GPU {device}") from error
-        return _Gpu(
-            index,
-            handle,
-            self._ask(self._nvml.nvmlDeviceGetName, handle, "unknown GPU"),
-            self._ask(self._nvml.nvmlDeviceGetArchitecture, handle, -1),
-            self._ask(self._nvml.nvmlDeviceGetCudaComputeCapability, handle, None) == _GA100,
-        )
 
-    def _handle(self, device: int | str) -> Any:
-        if isinstance(device, str) and not device.isdigit():
-            return self._nvml.nvmlDeviceGetHandleByUUID(device)
-        return self._nvml.nvmlDeviceGetHandleByIndex(int(device))
+class _Board:
+    """One GPU and the readings that are taken of it."""
 
-    def _ask(self, function: Callable[[Any], Any], handle: Any, otherwise: Any) -> Any:
-        try:
-            answer = function(handle)
-        except self._nvml.NVMLError:
-            return otherwise
-        return answer.decode() if isinstance(answer, bytes) else answer
+    def __init__(self, nvml: Nvml, gpu: Gpu, sources: Sequence[Source], driver: str | None) -> None:
+        self.gpu = gpu
+        self.sources = sources
+        self.lost = ""
+        self.remedy = ""
+        self._driver = driver
+        self._library = nvml.library
+        self._refused: Counter[str] = Counter()
+        self._fields = [source.field for source in sources if source.field is not None]
 
-    def _add_energy(self, gpu: _Gpu) -> None:
-        try:
-            counted_mj = self._nvml.nvmlDeviceGetTotalEnergyConsumption(gpu.handle)
-        except self._nvml.NVMLError as error:
-            self.notes.append(f"gpu{gpu.index}:energy: {sentence(error.value)}")
-            return
-        if not counted_mj:
-            self.notes.append(f"gpu{gpu.index}:energy: the counter stands still at zero")
-            return
-        period_s = 0.02 if gpu.architecture == _VOLTA else 0.1
-        self._add(gpu, "energy", "J", (period_s, 0.0), lambda: self._energy_j(gpu.handle))
+    def read(self) -> list[float]:
+        """Give the value of each source; one call of the driver gives all field values."""
+        answers = iter(self._field_values())
+        return [
+            next(answers) if source.field is not None else self._function(source)
+            for source in self.sources
+        ]
 
-    def _add_power(self, gpu: _Gpu) -> None:
-        sources: dict[str, Reading] = {
-            "instant": lambda: self._field_w(gpu.handle, FIELD_POWER_INSTANT),
-            "average": lambda: self._field_w(gpu.handle, FIELD_POWER_AVERAGE),
-            "usage": lambda: self._usage_w(gpu.handle),
+    def facts(self) -> dict[str, Any]:
+        """Give what the GPU is, and what it refused."""
+        limits = [source.channel.limit_w for source in self.sources]
+        found = {
+            "uuid": self.gpu.uuid,
+            "name": self.gpu.name,
+            "driver": self._driver,
+            "mig": self.gpu.mig,
+            "power_limit_w": next((limit_w for limit_w in limits if limit_w), None),
+            "lost": self.lost,
+            "refused": dict(self._refused),
         }
-        for source, reading in sources.items():
-            if not math.isnan(reading()):
-                timing = power_timing(gpu.architecture, gpu.ga100, source)
-                self._add(gpu, "power", "W", timing, reading)
-                self.notes.append(f"gpu{gpu.index}:power is NVML's {source} power of {gpu.name}")
-                return
-        self.notes.append(f"gpu{gpu.index}:power: {self._power_refusal(gpu.handle)}")
+        return {key: value for key, value in found.items() if value not in (None, "", {})}
 
-    def _power_refusal(self, handle: Any) -> str:
+    def _field_values(self) -> list[float]:
+        if not self._fields:
+            return []
+        absent = [ABSENT] * len(self._fields)
+        if self.lost:
+            return absent
         try:
-            self._nvml.nvmlDeviceGetPowerUsage(handle)
-        except self._nvml.NVMLError as error:
-            return sentence(error.value)
-        return "the GPU gives 0 W, which no board draws"
+            answers = self._library.nvmlDeviceGetFieldValues(self.gpu.handle, self._fields)
+        except Exception as error:  # pynvml has errors of its own beside NVML's
+            self._refuse(code_of(error))
+            return absent
+        return [self._value(number(answer)) for answer in answers]
 
-    def _add(
-        self, gpu: _Gpu, quantity: str, unit: str, timing: tuple[float, float], reading: Reading
-    ) -> None:
-        period_s, averaging_s = timing
-        channel = Channel(
-            f"gpu{gpu.index}:{quantity}",
-            unit,
-            resolution=RESOLUTION,
-            gain=NVML_GAIN,
-            period_s=period_s,
-            averaging_s=averaging_s,
-            scope="gpu board",
-        )
-        self.channels.append(channel)
-        self._readings.append(reading)
-
-    def _energy_j(self, handle: Any) -> float:
+    def _function(self, source: Source) -> float:
+        if self.lost:
+            return ABSENT
         try:
-            return float(self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) * 1e-3
-        except self._nvml.NVMLError:
-            return ABSENT
+            return self._value(getattr(self._library, source.function)(self.gpu.handle))
+        except Exception as error:  # as above
+            return self._refuse(code_of(error))
 
-    def _field_w(self, handle: Any, field: int) -> float:
-        try:
-            answer = self._nvml.nvmlDeviceGetFieldValues(handle, [field])[0]
-        except self._nvml.NVMLError:
-            return ABSENT
-        # The call succeeds as a whole even where a single field failed.
-        if answer.nvmlReturn != 0 or not 0 <= answer.valueType < len(_VALUES):
-            return ABSENT
-        return _watts(getattr(answer.value, _VALUES[answer.valueType]))
+    def _value(self, thousandths: float | Refused) -> float:
+        """Give W or J; nan for zero: no live board draws it, and some drivers mean unknown."""
+        if isinstance(thousandths, Refused):
+            return self._refuse(thousandths.code)
+        return thousandths * 1e-3 if thousandths > 0 else ABSENT
 
-    def _usage_w(self, handle: Any) -> float:
-        try:
-            return _watts(self._nvml.nvmlDeviceGetPowerUsage(handle))
-        except self._nvml.NVMLError:
-            return ABSENT
+    def _refuse(self, code: int) -> float:
+        self._refused[sentence(code)] += 1
+        if code in LOST:
+            self.lost, self.remedy = sentence(code), remedy(code)
+        return ABSENT
 
 
-def _watts(milliwatts: float) -> float:
-    """Give W; nan for zero, which no live board draws and some drivers give for "unknown"."""
-    return milliwatts * 1e-3 if milliwatts > 0 else ABSENT
+def _wanted(readings: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Give the readings that were asked for.
 
-
-def power_timing(architecture: int, ga100: bool, source: str) -> tuple[float, float]:
-    """Give update period and averaging time of a power reading, s (arXiv 2312.02741).
-
-    Args:
-        architecture: NVML's number of the architecture.
-        ga100: Whether the chip is GA100 (A100, A30, A800).
-        source: ``"instant"``, ``"average"`` (field values) or ``"usage"`` (the function).
+    Raises:
+        UsageError: One that does not exist, or none.
     """
-    if source == "average" or (source == "usage" and architecture >= _AMPERE and not ga100):
-        return 0.1, 1.0
-    if architecture in (_PASCAL, _VOLTA):
-        return 0.02, 0.01
-    if ga100 or architecture == _HOPPER:
-        return 0.1, 0.025
-    return 0.1, 0.1
-
-
-def _pynvml() -> Any:
-    try:
-        import pynvml
-    except ImportError as error:
-        raise Unavailable(
-            "The Python package nvidia-ml-py is not installed.", "pip install nvidia-ml-py"
-        ) from error
-    return pynvml
+    if readings is None:
+        return USUAL
+    if readings == "all":
+        return READINGS
+    asked = readings.split(",") if isinstance(readings, str) else list(readings)
+    if not asked:
+        raise UsageError("nvml: readings is empty; name at least one, or leave it out")
+    for reading in asked:
+        if reading not in READINGS:
+            raise unknown("nvml: reading", reading, READINGS)
+    return tuple(asked)
