@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic_runs import STEP_J, WRAP_J, Synthetic
 
+from joulebench.energibridge_columns import describe_counters, find_sensors
 from joulebench.errors import UsageError
 from joulebench.importers.contract import ImportOptions
 from joulebench.importers.destination import write_study
 from joulebench.importers.energibridge import EnergiBridgeImporter
-from joulebench.importers.energibridge_columns import describe_counters, find_sensors
 from joulebench.record import Run, RunTable, load_traces
 from joulebench.sensor_gains import NVML_GAIN
 

@@ -139,7 +139,8 @@ def test_permission_denied_gives_the_command(tree: Tree, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "open", denied)
     with pytest.raises(Unavailable) as caught:
         tree.open()
-    assert caught.value.remedy == f"sudo chmod -R a+r {tree.root}/intel-rapl"
+    assert caught.value.remedy == f"sudo chmod a+r {tree.root}/intel-rapl*/energy_uj"
+    assert "intel-rapl:0 (package-0)" in caught.value.what
 
 
 def test_a_read_that_fails_is_absent_not_zero(tree: Tree) -> None:

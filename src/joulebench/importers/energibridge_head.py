@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from joulebench.energibridge_columns import TIME, Sensor, find_sensors
 from joulebench.errors import UsageError
-from joulebench.importers.energibridge_columns import Sensor, find_sensors
-
-TIME = "Time"
-"""Column of the stamps, milliseconds since 1970."""
 
 LONGEST_LINE = 1 << 20
 """A line longer than this, in bytes, is damage."""

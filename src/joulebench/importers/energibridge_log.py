@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from joulebench.energibridge_columns import TIME, Sensor, describe_counters
 from joulebench.energy import Trace
 from joulebench.errors import UsageError
 from joulebench.finding import Finding
-from joulebench.importers.energibridge_columns import Sensor, describe_counters
-from joulebench.importers.energibridge_head import LONGEST_LINE, TIME, LogHead
+from joulebench.importers.energibridge_head import LONGEST_LINE, LogHead
 
 if TYPE_CHECKING:
     import pyarrow as pa

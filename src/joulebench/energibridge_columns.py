@@ -1,28 +1,36 @@
 """Which columns of an EnergiBridge log are sensors, and what is known of their errors.
 
-EnergiBridge names a column after what it read and, from its second year on, the unit: counters
-``PACKAGE_ENERGY (J)``, ``DRAM_ENERGY (J)``, ``PP0_ENERGY (J)``, ``PP1_ENERGY (J)`` on Intel,
-``CPU_ENERGY (J)`` and ``CORE0_ENERGY (J)`` on AMD (early versions wrote ``PACAKGE_ENERGY (W)`` for
-the same joules), power ``GPU0_POWER (mWatts)`` of NVML (early versions without the unit),
-``CPU_POWER (Watts)``, ``SYSTEM_POWER (Watts)`` and ``GPU_POWER (Watts)`` on a Mac.
+The importer of stored logs and the meter that runs EnergiBridge read them alike, so both take what
+is here. EnergiBridge names a column after what it read and, from its second year on, the unit:
+counters ``PACKAGE_ENERGY (J)``, ``DRAM_ENERGY (J)``, ``PP0_ENERGY (J)``, ``PP1_ENERGY (J)`` on
+Intel, ``CPU_ENERGY (J)`` and ``CORE0_ENERGY (J)`` on AMD (early versions wrote
+``PACAKGE_ENERGY (W)`` for the same joules), power ``GPU0_POWER (mWatts)`` of NVML (early versions
+without the unit), ``CPU_POWER (Watts)``, ``SYSTEM_POWER (Watts)`` and ``GPU_POWER (Watts)`` on a
+Mac.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from joulebench.channel import Channel
 from joulebench.sensor_gains import MODELLED_GAIN, NVML_GAIN, RAPL_GAINS
 
-FloatArray = npt.NDArray[np.float64]
+TIME = "Time"
+"""Column of the stamps, milliseconds since 1970."""
 
 NVML_LAG_S = 0.5
 """Mean delay of a reading that is the average of the last second."""
+
+READING_S = 0.011
+"""Longest time between a row's stamp and the reading of its counters, s: EnergiBridge takes the
+stamp, then reads all sensors, which took 9 to 11 ms in 63 published runs."""
+
+STAMP_STEP_S = 1e-3
+"""Stamps are whole milliseconds."""
 
 COUNTER_BITS = 32
 """Width of the energy counters that Intel and AMD processors have."""
@@ -49,7 +57,16 @@ def _counter(quantity: str, scope: str, method: str = "measured") -> _Build:
         groups = match.groupdict()
         name = f"cpu{groups.get('socket') or 0}:{quantity}{groups.get('core') or ''}"
         gain = MODELLED_GAIN if method == "modelled" else RAPL_GAINS[scope]
-        return Channel(name, "J", gain=gain, method=method, scope=scope), 1.0
+        channel = Channel(
+            name,
+            "J",
+            gain=gain,
+            method=method,
+            scope=scope,
+            stamp_s=READING_S / math.sqrt(3),  # anywhere from the stamp on, and the stamp is kept
+            stamp_step_s=STAMP_STEP_S,
+        )
+        return channel, 1.0
 
     return build
 
@@ -70,6 +87,7 @@ def _nvml_power(match: re.Match[str]) -> tuple[Channel, float]:
         gain=NVML_GAIN,
         scope="gpu board",
         stamp_s=NVML_LAG_S,
+        stamp_step_s=STAMP_STEP_S,
     )
     return channel, factor
 
@@ -77,7 +95,16 @@ def _nvml_power(match: re.Match[str]) -> tuple[Channel, float]:
 def _mac_power(name: str, scope: str) -> _Build:
     def build(match: re.Match[str]) -> tuple[Channel, float]:
         del match  # the whole name is fixed
-        return Channel(name, "W", scope=scope), 1.0
+        # What a Mac tells of its power is a model of Apple's, as the manual of powermetrics says.
+        channel = Channel(
+            name,
+            "W",
+            gain=MODELLED_GAIN,
+            method="modelled",
+            scope=scope,
+            stamp_step_s=STAMP_STEP_S,
+        )
+        return channel, 1.0
 
     return build
 
@@ -111,36 +138,41 @@ def _sensor(column: str) -> Sensor | None:
 
 
 def describe_counters(
-    sensors: Sequence[Sensor], readings: Mapping[str, FloatArray]
+    sensors: Sequence[Sensor], readings: Mapping[str, Iterable[float]]
 ) -> list[Sensor]:
     """Add step and wrap to counters.
 
     EnergiBridge multiplies the register of 32 bits by the processor's energy unit, a power of two.
     The common one is 2^-14 J on Intel (wrap 262,144 J) and 2^-16 J on AMD; a finer one shows in
     readings that are no multiples of it. All counters of a processor share one unit.
+
+    Args:
+        sensors: Columns of one log.
+        readings: What was read, by column, in J or W; finite.
     """
     counters = [sensor for sensor in sensors if sensor.channel.unit == "J"]
     if not counters:
         return list(sensors)
     modelled = any(sensor.channel.method == "modelled" for sensor in counters)
-    values = np.concatenate([readings[sensor.column] for sensor in counters])
-    exponent = _unit_exponent(values, _AMD_EXPONENT if modelled else _INTEL_EXPONENT)
-    return [_described(s, readings[s.column], exponent) if s in counters else s for s in sensors]
+    values = {sensor.column: [float(v) for v in readings[sensor.column]] for sensor in counters}
+    exponent = _unit_exponent(values.values(), _AMD_EXPONENT if modelled else _INTEL_EXPONENT)
+    return [_described(s, values[s.column], exponent) if s in counters else s for s in sensors]
 
 
-def _described(sensor: Sensor, values: FloatArray, exponent: int) -> Sensor:
+def _described(sensor: Sensor, values: Sequence[float], exponent: int) -> Sensor:
     step_j = 0.5**exponent
     wrap_j = 2.0**COUNTER_BITS * step_j
     # Readings above it come from a wider register, which does not wrap within any run.
-    wraps = values.size == 0 or float(values.max()) < wrap_j
+    wraps = max(values, default=0.0) < wrap_j
     channel = replace(sensor.channel, resolution=step_j, wrap_j=wrap_j if wraps else None)
     return replace(sensor, channel=channel)
 
 
-def _unit_exponent(values: FloatArray, common: int) -> int:
+def _unit_exponent(columns: Iterable[Sequence[float]], common: int) -> int:
     """Give the least k, from the common one on, for which all readings are multiples of 2^-k J."""
+    values = [value for column in columns for value in column]
     for exponent in range(common, _FINEST_EXPONENT + 1):
-        scaled = values * 2.0**exponent
-        if bool((scaled == np.rint(scaled)).all()):
+        scale = 2.0**exponent
+        if all((value * scale).is_integer() for value in values):
             return exponent
     return common
