@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,26 @@ def program() -> Callable[..., str]:
         pytest.skip(f"{names[0]} is not installed: apt-get install {names[0]}")
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_profiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave aside what was measured of this machine's own sensors, for fixtures as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JOULEBENCH_SENSORS", str(tmp_path_factory.getbasetemp() / "no-sensors"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_sensors(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Keep what a test measures of a sensor from the tests after it."""
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    folder = tmp_path_factory.getbasetemp() / "sensors" / name
+    monkeypatch.setenv("JOULEBENCH_SENSORS", str(folder))
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from joulebench.cli.json_file import JsonFile, write_json
+import typer
+
+from joulebench.cli.doctor_characterize import characterize_sensors
+from joulebench.cli.json_file import JsonFile, check_place, write_json
 from joulebench.cli.narrow import table_that_fits
+from joulebench.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,12 +21,39 @@ if TYPE_CHECKING:
     from joulebench.channel import Channel
     from joulebench.meters.registry import MeterReport
 
-_ON_REQUEST = ("replay", "simulated")
+_BUILT_IN = ("replay", "simulated")
+"""Meters that read nothing of this machine."""
 
 _INDENT = 9
 
 
 def doctor_command(
+    characterize: Annotated[
+        bool,
+        typer.Option(
+            "--characterize",
+            help="Measure what the sensors are really like, and store it for later runs.",
+        ),
+    ] = False,
+    meters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--meters",
+            metavar="METER",
+            help="With --characterize: meter to look at; may be given again. "
+            "Default: every sensor of this machine.",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            metavar="N",
+            help="With --characterize: time for all meters together; default 60.",
+            min=5.0,
+            max=3600.0,
+        ),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """List every meter: what it reads here, or what is missing and the line that mends it.
@@ -31,6 +62,15 @@ def doctor_command(
     """
     from joulebench.meters.registry import survey
 
+    check_place(json_file)
+    if characterize:
+        characterize_sensors(meters, seconds, json_file, host())
+        return
+    if meters or seconds is not None:
+        raise UsageError(
+            "--meters and --seconds belong to: joulebench doctor --characterize; without it every "
+            "meter is looked at"
+        )
     reports = survey()
     if json_file != "-":
         _print(reports)
@@ -78,11 +118,11 @@ def _used(reports: Iterable[MeterReport]) -> list[Channel]:
 def _print(reports: Sequence[MeterReport]) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     _print_host(console)
     for report in reports:
         _print_meter(console, report)
-    channels = [c for r in reports if r.kind not in _ON_REQUEST for c in r.channels]
+    channels = [c for r in reports if not _asked_for(r) for c in r.channels]
     if channels:
         console.print(table_that_fits(console, partial(_table, channels), _SPARE))
     _print_verdict(console, reports)
@@ -103,14 +143,14 @@ def _print_meter(console: Console, report: MeterReport) -> None:
     from rich.markup import escape
 
     mark, says = "[green]reads[/green]  ", ", ".join(c.name for c in report.channels)
-    if report.kind in _ON_REQUEST:
+    if _asked_for(report):
         mark, says = "[cyan]on request[/cyan]", _on_request(report)
     elif not report.available:
         mark, says = "[red]absent[/red] ", report.missing
     says = f"{mark} [bold]{report.kind}[/bold]: {escape(says)}"
     # What is typed after the verb must stay one line, to be copied.
-    console.print(says, soft_wrap=not console.is_terminal or report.kind in _ON_REQUEST)
-    if not report.available and report.remedy and report.kind not in _ON_REQUEST:
+    console.print(says, soft_wrap=not console.is_terminal or _asked_for(report))
+    if not report.available and report.remedy and not _asked_for(report):
         console.print(f"         {escape(report.remedy)}", style="bold", soft_wrap=True)
     for note in report.notes:
         _print_indented(console, escape(note), "dim")
@@ -126,7 +166,14 @@ def _print_indented(console: Console, text: str, style: str) -> None:
         console.print(" " * _INDENT + text, style=style, soft_wrap=True)
 
 
+def _asked_for(report: MeterReport) -> bool:
+    """Say whether a meter reads only where it is named."""
+    return report.on_request or report.kind in _BUILT_IN
+
+
 def _on_request(report: MeterReport) -> str:
+    if report.kind not in _BUILT_IN:
+        return report.remedy
     example = "path=trace.parquet" if report.kind == "replay" else "board=a100,watts=250"
     what = {
         "replay": "plays a stored trace back",

@@ -1,0 +1,1 @@
+"""What the sensors of a host are really like: period, averaging, delay, resolution, cost."""
