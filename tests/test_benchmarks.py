@@ -1,0 +1,97 @@
+"""The benchmarks of what measuring costs, run for a moment: their figures are there and sane."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+def run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(BENCHMARKS / script), *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def compared(tmp_path: Path, *kinds: str) -> tuple[dict[str, dict[str, Any]], str]:
+    place = tmp_path / "figures.json"
+    only = [word for kind in kinds for word in ("--only", kind)]
+    done = run("recorder.py", "--quick", "--json", str(place), *only)
+    found = json.loads(place.read_text())["contenders"]
+    return {one["kind"]: one for one in found}, done.stdout
+
+
+def loaded(name: str) -> ModuleType:
+    spec = spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_recorder_is_compared_with_a_c_loop(
+    tmp_path: Path, program: Callable[..., str]
+) -> None:
+    program("cc")
+    found, said = compared(tmp_path, "process", "loop")
+    assert found.keys() == {"process", "loop"}
+    for one in found.values():
+        for state in ("idle", "busy"):
+            assert 0 < one["summary"][f"{state}_cpu_share"]["median"] < 0.5
+            assert one["summary"][f"{state}_lateness_p99_s"]["median"] > 0
+        assert math.isfinite(one["summary"]["slowdown"]["median"])
+    # The recorder is a Python program, which takes megabytes that a C program does not.
+    memory = {kind: one["summary"]["proportional_bytes"]["median"] for kind, one in found.items()}
+    assert memory["process"] > memory["loop"] + 1e6
+    assert found["process"]["rounds"][0]["idle"]["priority"]
+    assert "simulated board, files as RAPL's" in said
+    assert "10 Hz, share of a core" in said
+
+
+@pytest.mark.parametrize("kind", ["codecarbon", "zeus"])
+def test_others_run_beside_it(tmp_path: Path, program: Callable[..., str], kind: str) -> None:
+    program("cc")
+    if find_spec(kind) is None:
+        pytest.skip(f"{kind} is not installed: pip install 'joulebench[bench]'")
+    found, said = compared(tmp_path, kind)
+    figures = found[kind]["summary"]
+    assert figures["idle_cpu_per_sample_s"]["median"] > 0
+    # It samples at the pace it was asked for, as far as half a second can tell.
+    assert 4 < figures["idle_hertz"]["median"] <= 10
+    assert "stand-in NVML" in said
+    assert "GPU" in found[kind]["told"]["reads"] or kind == "zeus"
+
+
+def test_the_interval_of_a_median() -> None:
+    spread = loaded("measuring_table").spread
+    assert spread([]) is None
+    assert spread([3.0, None, 1.0, 2.0]) == {"median": 2.0, "low": 1.0, "high": 3.0}
+    # Tables of the sign test: of 9 values the second to the eighth, of 6 all of them.
+    nine = spread([float(each) for each in range(9)])
+    assert (nine["low"], nine["high"]) == (1.0, 7.0)
+    six = spread([float(each) for each in range(6)])
+    assert (six["low"], six["high"]) == (0.0, 5.0)
+
+
+def test_the_start_is_timed(tmp_path: Path) -> None:
+    place = tmp_path / "times.json"
+    said = run("startup.py", "--runs", "1", "--imports", "--json", str(place)).stdout
+    times = json.loads(place.read_text())
+    assert times.keys() == {"thread", "process", "thread, auto"}
+    for [[imported_s, entered_s]] in times.values():
+        assert 0 < imported_s < entered_s
+    assert "| joulebench |" in said
