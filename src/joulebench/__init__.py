@@ -9,27 +9,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from joulebench.attribution import Attribution, IdlePower, Weights, attribute
     from joulebench.channel import Channel, Window
     from joulebench.energy import Energy, Trace, headline_channels
     from joulebench.errors import EnergyError, Unavailable, UsageError
     from joulebench.finding import Finding
     from joulebench.measurement import Measurement, measure
+    from joulebench.meter_comparison import MeterComparison, compare_meters
     from joulebench.record import Run, RunTable, load_traces, save_traces
+    from joulebench.work import Response
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attribution",
     "Channel",
     "Energy",
     "EnergyError",
     "Finding",
+    "IdlePower",
     "Measurement",
+    "MeterComparison",
+    "Response",
     "Run",
     "RunTable",
     "Trace",
     "Unavailable",
     "UsageError",
+    "Weights",
     "Window",
+    "attribute",
+    "compare_meters",
     "headline_channels",
     "load_traces",
     "measure",
@@ -37,17 +47,24 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Attribution": "attribution",
     "Channel": "channel",
     "Energy": "energy",
     "EnergyError": "errors",
     "Finding": "finding",
+    "IdlePower": "attribution",
     "Measurement": "measurement",
+    "MeterComparison": "meter_comparison",
+    "Response": "work",
     "Run": "record",
     "RunTable": "record",
     "Trace": "energy",
     "Unavailable": "errors",
     "UsageError": "errors",
+    "Weights": "attribution",
     "Window": "channel",
+    "attribute": "attribution",
+    "compare_meters": "meter_comparison",
     "headline_channels": "energy",
     "load_traces": "record",
     "measure": "measurement",
