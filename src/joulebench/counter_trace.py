@@ -27,6 +27,7 @@ from joulebench.integral import (
     held_changes,
     longest_spacing_s,
     shortest_spacing_s,
+    spaced,
     systematic_biases,
 )
 
@@ -291,11 +292,7 @@ def _spaced(t_s: FloatArray, apart_s: float) -> npt.NDArray[np.intp]:
     """Choose samples at least so far apart, the first and the last among them."""
     if shortest_spacing_s(t_s) >= apart_s:
         return np.arange(t_s.size)
-    chosen, last_s = [0], t_s[0]
-    for place in range(1, t_s.size):
-        if t_s[place] - last_s >= 0.999 * apart_s:
-            chosen.append(place)
-            last_s = t_s[place]
+    chosen = spaced(t_s, 0.999 * apart_s)
     if len(chosen) > 1:
         chosen[-1] = t_s.size - 1
     else:

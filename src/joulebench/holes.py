@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from joulebench.integral import BLOCK, GAP_CADENCES, UNIFORM, FloatArray
+from joulebench.integral import GAP_CADENCES, UNIFORM, FloatArray, blocks
 
 UNLIKELY = 1e-6
 """Probability below which a run of equal readings is a stall."""
@@ -87,8 +87,7 @@ def without_stalls(t_s: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArr
 
 def _repeated(v: FloatArray) -> int:
     """Count the readings that repeat the one before, block by block."""
-    blocks = (v[first : first + BLOCK + 1] for first in range(0, v.size - 1, BLOCK))
-    return sum(int(np.count_nonzero(part[1:] == part[:-1])) for part in blocks)
+    return sum(int(np.count_nonzero(part[1:] == part[:-1])) for part in blocks(v))
 
 
 def hole_doubt_j(t_s: FloatArray, v: FloatArray, hole_s: float, limit_s: float) -> float:

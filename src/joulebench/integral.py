@@ -98,22 +98,32 @@ def increases(t_s: FloatArray) -> bool:
     """Say whether times are finite and strictly increasing, block by block."""
     if not (math.isfinite(t_s[0]) and math.isfinite(t_s[-1])):
         return False
-    return all(bool((part[1:] > part[:-1]).all()) for part in _blocks(t_s))
+    return all(bool((part[1:] > part[:-1]).all()) for part in blocks(t_s))
 
 
 def shortest_spacing_s(t_s: FloatArray) -> float:
     """Give the shortest spacing of the samples, s."""
-    return min(float((part[1:] - part[:-1]).min()) for part in _blocks(t_s))
+    return min(float((part[1:] - part[:-1]).min()) for part in blocks(t_s))
 
 
 def longest_spacing_s(t_s: FloatArray) -> float:
     """Give the longest spacing of the samples, s."""
-    return max(float((part[1:] - part[:-1]).max()) for part in _blocks(t_s))
+    return max(float((part[1:] - part[:-1]).max()) for part in blocks(t_s))
 
 
-def _blocks(t_s: FloatArray) -> Iterator[FloatArray]:
-    """Cut times into blocks that stay in the processor's cache, which is several times faster."""
-    return (t_s[first : first + BLOCK + 1] for first in range(0, t_s.size - 1, BLOCK))
+def blocks(values: FloatArray) -> Iterator[FloatArray]:
+    """Cut into blocks that stay in the processor's cache; each begins with the last one's end."""
+    return (values[first : first + BLOCK + 1] for first in range(0, values.size - 1, BLOCK))
+
+
+def spaced(t_s: FloatArray, apart_s: float) -> list[int]:
+    """Choose samples, from the first on, each at least so far after the one chosen before."""
+    chosen, last_s = [0], t_s[0]
+    for place in range(1, t_s.size):
+        if t_s[place] - last_s >= apart_s:
+            chosen.append(place)
+            last_s = t_s[place]
+    return chosen
 
 
 def cadence_s(t_s: FloatArray) -> float:

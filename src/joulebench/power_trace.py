@@ -22,6 +22,7 @@ from joulebench.integral import (
     BLOCK,
     GAP_CADENCES,
     UNIFORM,
+    Changes,
     FloatArray,
     Integral,
     Sides,
@@ -97,11 +98,20 @@ class PowerTrace:
         return cadence_s(self._polls_s)
 
     @cached_property
+    def _held(self) -> bool:
+        """Whether the sensor is polled faster than it is updated."""
+        return self.channel.period_s > 1.5 * self._cadence_s
+
+    @cached_property
+    def _changes(self) -> Changes:
+        return held_changes(self._polls_s, self._polls_w, self.channel.period_s)
+
+    @cached_property
     def _updates(self) -> tuple[FloatArray, FloatArray]:
         """The sensor's updates: the readings themselves unless they are polled faster."""
-        if self.channel.period_s <= 1.5 * self._cadence_s:
+        if not self._held:
             return without_stalls(self._polls_s, self._polls_w)
-        return _update_points(self._polls_s, self._polls_w, self.channel.period_s)
+        return _update_points(self._polls_s, self._polls_w, self._changes, self.channel.period_s)
 
     @property
     def _t_s(self) -> FloatArray:
@@ -293,12 +303,11 @@ class PowerTrace:
 
         Polls and updates may keep step, so that it is counted as a delay that all stamps share.
         """
-        if self.channel.period_s <= 1.5 * self._cadence_s:
+        if not self._held:
             return 0.0
-        changes = held_changes(self._polls_s, self._polls_w, self.channel.period_s)
-        if not changes.places.size:
+        if not self._changes.places.size:
             return UNIFORM * self._cadence_s
-        return float(np.sqrt(np.mean(changes.doubt_s**2)))
+        return float(np.sqrt(np.mean(self._changes.doubt_s**2)))
 
     def _aliased(self, integral: Integral, window: Window, ends: tuple[int, int]) -> Integral:
         """Carry the unseen time in full where the load keeps step with the sensor."""
@@ -354,7 +363,7 @@ def _steps_w(sums: _Sums, sides: tuple[Sides, Sides]) -> float:
 
 
 def _update_points(
-    t_s: FloatArray, v: FloatArray, period_s: float
+    t_s: FloatArray, v: FloatArray, found: Changes, period_s: float
 ) -> tuple[FloatArray, FloatArray]:
     """Turn polls of a power reading that is held between updates into the updates.
 
@@ -362,7 +371,7 @@ def _update_points(
     period of it: the next change is then a step within one period and not a slope over the stretch.
     One that stood still where others never do has stalled, and leaves a hole.
     """
-    changes, when_s, _ = held_changes(t_s, v, period_s)
+    changes, when_s, _ = found
     starts = np.concatenate(([t_s[0]], when_s))
     values = np.concatenate(([v[0]], v[changes]))
     stops = np.concatenate((when_s, [t_s[-1] + 0.25 * period_s]))

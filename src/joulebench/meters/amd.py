@@ -12,11 +12,8 @@ power beside it before it is believed.
 
 from __future__ import annotations
 
-import math
 import os
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from joulebench.meters.amd_errors import unavailable
 from joulebench.meters.amd_library import AmdRefused, AmdSmi
 from joulebench.meters.amd_socket import AmdSocket, offer
 from joulebench.meters.counter_slope import watch
+from joulebench.meters.meter import with_one_stamp
 
 DRIVER = "/sys/module/amdgpu"
 
@@ -119,7 +117,7 @@ class AmdMeter:
         read = [one for socket in self._sockets for one in socket.group]
         self.identities = {one.device: one.uuid for one in read if one.uuid}
         self.channels = [channel for socket in self._sockets for channel in channels[socket]]
-        self._stamp()
+        self.channels = with_one_stamp(self.channels, self.read)
 
     def _found(self, devices: object, environment: Mapping[str, str]) -> list[AmdSocket]:
         """Find the sensors that read the GPUs that are wanted."""
@@ -136,13 +134,3 @@ class AmdMeter:
         groups = sharing(everything, silent)
         asked = [group for group in groups if any(one in wanted for one in group)]
         return [AmdSocket(self._smi, group, offers) for group in asked]
-
-    def _stamp(self) -> None:
-        """Carry what one stamp for the readings of all GPUs leaves in doubt."""
-        start_s = time.monotonic()
-        try:
-            self.read()
-        except SensorLost as error:
-            raise Unavailable(str(error)) from error
-        stamp_s = (time.monotonic() - start_s) / math.sqrt(12)
-        self.channels = [replace(channel, stamp_s=stamp_s) for channel in self.channels]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Protocol
 
 from joulebench.channel import Channel
-from joulebench.errors import UsageError
+from joulebench.errors import SensorLost, Unavailable, UsageError
 from joulebench.meters.sensor_profile import apply
 
 ABSENT = float("nan")
@@ -124,6 +126,27 @@ class MeterSpec:
             raise UsageError(
                 f"meter {self.kind!r}: {self.target!r} cannot be imported: {error}"
             ) from error
+
+
+def with_one_stamp(
+    channels: Iterable[Channel], read: Callable[[], Sequence[float]]
+) -> list[Channel]:
+    """Carry what one stamp for the readings of all channels leaves in doubt: a read's duration.
+
+    Args:
+        channels: What is read together.
+        read: Reads them once.
+
+    Raises:
+        Unavailable: The source is gone already.
+    """
+    start_s = time.monotonic()
+    try:
+        read()
+    except SensorLost as error:
+        raise Unavailable(str(error)) from error
+    stamp_s = (time.monotonic() - start_s) / math.sqrt(12)
+    return [replace(channel, stamp_s=stamp_s) for channel in channels]
 
 
 def refuse_same_names(meters: Iterable[tuple[str, Meter | StampedMeter]]) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from joulebench.errors import SensorLost, Unavailable, UsageError, unknown
-from joulebench.meters.meter import ABSENT
+from joulebench.meters.meter import ABSENT, with_one_stamp
 from joulebench.meters.nvml_devices import Gpu, chosen, count, gpu
 from joulebench.meters.nvml_errors import LOST, remedy, sentence, unavailable
 from joulebench.meters.nvml_library import Nvml, Refused, code_of, number
@@ -115,7 +112,7 @@ class NvmlMeter:
         self.identities = {b.gpu.device: b.gpu.uuid for b in self._boards if b.gpu.uuid}
         self.drivers = {b.gpu.device: driver for b in self._boards if driver}
         self.channels = [source.channel for board in self._boards for source in board.sources]
-        self._stamp()
+        self.channels = with_one_stamp(self.channels, self.read)
 
     def _offers(self, gpus: Sequence[Gpu]) -> dict[Gpu, Offer]:
         offers = {one: offer(self._nvml, one) for one in gpus}
@@ -140,16 +137,6 @@ class NvmlMeter:
             if self._nvml.known("nvmlDeviceGetVirtualizationMode", one.handle) == _VIRTUAL_GPU:
                 reasons += f"; {one.device} is a virtual GPU, whose power only its host can read"
         return Unavailable(f"No GPU here can be read: {reasons}.", "nvidia-smi -q -d POWER")
-
-    def _stamp(self) -> None:
-        """Carry what one stamp for the readings of all GPUs leaves in doubt."""
-        start_s = time.monotonic()
-        try:
-            self.read()
-        except SensorLost as error:
-            raise Unavailable(str(error)) from error
-        stamp_s = (time.monotonic() - start_s) / math.sqrt(12)
-        self.channels = [replace(channel, stamp_s=stamp_s) for channel in self.channels]
 
     def _state(self, board: _Board) -> dict[str, Any]:
         if board.lost:

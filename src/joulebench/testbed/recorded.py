@@ -18,7 +18,7 @@ import numpy.typing as npt
 from joulebench.channel import Channel
 from joulebench.energy import Trace
 from joulebench.errors import UsageError
-from joulebench.integral import cadence_s
+from joulebench.integral import cadence_s, spaced
 from joulebench.testbed.plausible import Impossible, plausible
 from joulebench.testbed.recorder import HEADER, OBSERVATIONS
 
@@ -142,11 +142,7 @@ def _apart(t_s: FloatArray, apart_s: float) -> npt.NDArray[np.intp]:
     Of a sensor that is polled about once a period, the samples at a window's edges show the update
     of the poll before once more: between them it seems to stand still, and to leap.
     """
-    kept = [0]
-    for place in range(1, t_s.size - 1):
-        if t_s[place] - t_s[kept[-1]] >= apart_s:
-            kept.append(place)
-    return np.array([*kept, t_s.size - 1], dtype=np.intp)
+    return np.array([*spaced(t_s[:-1], apart_s), t_s.size - 1], dtype=np.intp)
 
 
 def recorded(folder: Path) -> list[Recorded]:
