@@ -27,3 +27,7 @@ a validation of the others; theirs are judgement.
 
 MODELLED_GAIN = 0.1
 """AMD computes its counters from a model that misses data-dependent power (arXiv 2108.00808)."""
+
+ESTIMATE_GAIN = 0.5
+"""Where a power is assumed and none read: published figures run from about 1.5 W for a thread of a
+dense server to about 10 W for one of a desktop, and power does not follow busy time linearly."""

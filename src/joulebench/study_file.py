@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from joulebench.exclusion import Level
+from joulebench.strict_yaml import Strict
 
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
@@ -18,18 +19,6 @@ DEMO_ITEMS = 12
 
 LONGEST_WAIT_S = 86_400.0
 """The longest idle or cool-down time, s: a day."""
-
-
-class Strict(BaseModel):
-    """A mapping whose keys are all known and whose values are not converted."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-    )
 
 
 class Order(Strict):
@@ -154,9 +143,9 @@ class StudyFile(Strict):
     """Name; also of its folder."""
     question: str = ""
     """What the study is to answer."""
-    factors: dict[str, list[Level]] = {}
+    factors: dict[str, list[Level]] = {}  # noqa: RUF012  (pydantic copies it)
     """What is varied, with its levels."""
-    exclude: list[str] = []
+    exclude: list[str] = []  # noqa: RUF012  (pydantic copies it)
     """Conditions on levels; where one holds the cell is not run."""
     repetitions: int = Field(default=1, ge=1)
     """How often each cell is run."""
@@ -164,7 +153,7 @@ class StudyFile(Strict):
     """Order of the trials."""
     workload: Literal["generate", "command"] = "generate"
     """What a trial executes."""
-    command: list[str] = []
+    command: list[str] = []  # noqa: RUF012  (pydantic copies it)
     """For workload command: the words of the command; {factor} stands for its level."""
     model: Model | None = None
     """Name, path, or a table by factors; not needed where a factor is called model."""

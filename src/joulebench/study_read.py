@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -12,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from joulebench.errors import UsageError, unknown
+from joulebench.strict_yaml import OnceLoader
 from joulebench.study_file import StudyFile
 
 _LATER = {
@@ -24,31 +24,6 @@ _LATER = {
 
 _ALTERNATIVES = ("factors", "meters")
 """Keys that take values of several forms."""
-
-
-class _OnceLoader(yaml.SafeLoader):
-    """Refuses a key that is given twice, which YAML would let the last one win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                continue
-            if key_node.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"key {key_node.value!r} is given twice",
-                    problem_mark=key_node.start_mark,
-                )
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
-
-
-# YAML 1.1 takes 1e-3 for text; YAML 1.2 and everybody who writes it take it for a number.
-_OnceLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
 
 
 def presets() -> list[str]:
@@ -65,7 +40,7 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
         UsageError: Not YAML, not a mapping, or a key given twice.
     """
     try:
-        content = yaml.load(text, Loader=_OnceLoader)  # noqa: S506  (a SafeLoader)
+        content = yaml.load(text, Loader=OnceLoader)  # noqa: S506  (a SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f" line {mark.line + 1}:" if mark else ""

@@ -11,8 +11,8 @@ from simulated_nvml import CODES, FakeGpu, FakeNvml, by_name, opened
 
 from joulebench.errors import SensorLost, Unavailable, UsageError
 from joulebench.meters.nvml_errors import LOST, remedy, sentence, unavailable
-from joulebench.meters.nvml_timing import power_timing
 from joulebench.nesting import headline_channels
+from joulebench.nvml_timing import power_timing
 from joulebench.sensor_gains import NVML_GAIN
 
 

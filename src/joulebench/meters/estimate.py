@@ -14,6 +14,7 @@ from functools import partial
 from joulebench.channel import Channel
 from joulebench.errors import Unavailable, UsageError
 from joulebench.meters.meter import ABSENT
+from joulebench.sensor_gains import ESTIMATE_GAIN
 
 IDLE_W = 0.74
 FULL_W = 3.5
@@ -21,9 +22,8 @@ FULL_W = 3.5
 from SPECpower results of cloud servers (https://www.cloudcarbonfootprint.org/docs/methodology,
 coefficients of AWS)."""
 
-GAIN = 0.5
-"""Relative standard uncertainty: published figures run from about 1.5 W for a thread of a dense
-server to about 10 W for one of a desktop, and power does not follow busy time linearly."""
+GAIN = ESTIMATE_GAIN
+"""Relative standard uncertainty."""
 
 STAT = "/proc/stat"
 

@@ -13,7 +13,7 @@ from joulebench.channel import Channel
 from joulebench.meters.nvml_devices import Gpu
 from joulebench.meters.nvml_errors import sentence
 from joulebench.meters.nvml_library import Field, Nvml, Refused
-from joulebench.meters.nvml_timing import assumed, counter_period_s, power_timing
+from joulebench.nvml_timing import assumed, counter_period_s, power_timing
 from joulebench.sensor_gains import NVML_GAIN
 
 RESOLUTION = 1e-3

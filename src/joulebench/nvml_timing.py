@@ -1,4 +1,4 @@
-"""How often NVML's readings are updated, and what they average over.
+"""How often NVML's readings are updated, and what they average over: for meters and importers.
 
 Power: Yang, Adámek and Armour, arXiv 2312.02741, up to Hopper; the one second of the averaged
 power: NVML API reference, ``nvmlDeviceGetPowerUsage`` and ``NVML_FI_DEV_POWER_AVERAGE``. Nobody has
