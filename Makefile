@@ -8,7 +8,7 @@ VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 DEMO ?= runs/demo
 
-.PHONY: demo test lint check-types test-only coverage-long bench clean
+.PHONY: demo test lint check-types test-only coverage-long fuzz-long bench clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/joulebench run demo --out $(DEMO)
@@ -29,11 +29,17 @@ test-only: $(VENV)/.test
 coverage-long: $(VENV)/.test
 	JOULEBENCH_COVERAGE=200 $(VENV)/bin/python -m pytest tests/energy/test_coverage.py $(PYTEST_ARGS)
 
+# Damaged sources of every kind, 2000 times each, and a line of a gigabyte (about half an hour).
+fuzz-long: $(VENV)/.test
+	JOULEBENCH_FUZZ=2000 $(VENV)/bin/python -m pytest tests/importers/test_fuzz.py -o timeout=3600 $(PYTEST_ARGS)
+
 # The recorder is compared with CodeCarbon and Zeus, which nothing else here needs (ten minutes).
 bench: $(VENV)/.test
 	$(VENV)/bin/python benchmarks/integration.py
 	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/recorder.py
+	$(VENV)/bin/python benchmarks/import_energibridge.py
+	$(VENV)/bin/python benchmarks/audit.py
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

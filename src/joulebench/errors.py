@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MOST_NAMES = 80
+_LONGEST_NAME = 80
+
 
 class UsageError(ValueError):
     """Wrong use or bad input: one line that says what, where and what to do; exit status 2."""
@@ -52,7 +55,15 @@ def unknown(what: str, name: object, allowed: Iterable[str]) -> UsageError:
         name: The name that was given.
         allowed: The names that exist.
     """
-    names = sorted(allowed)
+    names = [readable(known) for known in sorted(allowed)]
     near = get_close_matches(str(name).casefold(), [n.casefold() for n in names], n=1, cutoff=0.5)
     hint = next((f": did you mean {n!r}?" for n in names if near == [n.casefold()]), "")
-    return UsageError(f"{what} {name!r} is not known{hint} (allowed: {', '.join(names)})")
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    shown = ", ".join(names[:_MOST_NAMES]) + more
+    return UsageError(f"{what} {readable(str(name))!r} is not known{hint} (allowed: {shown})")
+
+
+def readable(name: str) -> str:
+    """Cut a name to what one can read, and write out what a terminal would act on."""
+    short = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+    return short if short.isprintable() else repr(short)[1:-1]

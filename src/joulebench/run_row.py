@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from joulebench.energy import Energy, headline_channels, total
 from joulebench.errors import EnergyError
-from joulebench.nesting import assumed
+from joulebench.joules import Energy, total
+from joulebench.nesting import assumed, headline_channels
 from joulebench.record import Run
 
 if TYPE_CHECKING:
@@ -22,11 +22,15 @@ _DEVICES = {
     "dram": ("dram",),
 }
 
+WINDOWS_APART = ("forward", "backward", "train", "eval")
+"""Windows of a run that stand for themselves: no other window holds them."""
+
 COLUMNS = (
     "duration_s", "energy_j", "energy_noise_j", "energy_bias_j", "method", "scope",
     "cpu_energy_j", "gpu_energy_j", "dram_energy_j", "idle_energy_j", "load_energy_j",
     "prefill_energy_j", "decode_energy_j", "tokens_in", "tokens_out", "energy_per_token_j",
     "energy_per_token_noise_j", "energy_per_token_bias_j",
+    *(f"{window}_{column}" for window in WINDOWS_APART for column in ("energy_j", "s")),
     "emissions_kg", "emissions_method", "flops", "accuracy", "n_graded", "n_correct", "findings",
 )  # fmt: skip
 """Columns after those of the design, in the order of the table."""
@@ -38,6 +42,8 @@ def headline_energy(run: Run, window: str = MEASURED) -> Energy | None:
     Returns:
         ``None`` where a channel that belongs to the sum has no energy: a part is not the whole.
     """
+    if not any(window in windows for windows in run.energy.values()):
+        return None
     return _summed(run, window, [channel.name for channel in headline_channels(run.channels)])
 
 
@@ -83,8 +89,19 @@ def _energy_cells(run: Run) -> Iterator[tuple[str, Any]]:
     if measured_s is not None:
         yield "duration_s", measured_s
     energy = headline_energy(run)
-    if energy is None:
-        return
+    if energy is not None:
+        yield from _headline_cells(run, energy, measured_s)
+    for window in WINDOWS_APART:
+        part, length_s = headline_energy(run, window), duration_s(run, window)
+        if part is not None:
+            yield f"{window}_energy_j", part.joules
+        if part is not None and length_s is not None:
+            yield f"{window}_s", length_s
+
+
+def _headline_cells(
+    run: Run, energy: Energy, measured_s: float | None
+) -> Iterator[tuple[str, Any]]:
     yield "energy_j", energy.joules
     yield "energy_noise_j", energy.noise
     yield "energy_bias_j", energy.bias

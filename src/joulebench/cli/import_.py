@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import re
-import sys
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from joulebench.cli.json_file import JsonFile, write_json
+from joulebench.cli.runs_bar import RunsBar
 from joulebench.errors import UsageError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from rich.progress import Progress, TaskID
-
     from joulebench.importers.contract import ImportOptions
     from joulebench.importers.destination import Written
 
 _FACTOR = re.compile(r"([A-Za-z_]\w*)=(?!=)(.*)", re.DOTALL)
-_QUIET_S = 2.0
 
 
-def import_command(
-    kind: Annotated[str, typer.Argument(help="What wrote the results: energibridge.")],
-    source: Annotated[Path, typer.Argument(help="Folder of the results.", metavar="SRC")],
+def _kinds() -> str:
+    """Name the kinds that are installed, those of other packages too."""
+    from joulebench.importers.registry import importer_kinds
+
+    return ", ".join(importer_kinds())
+
+
+def import_command(  # noqa: PLR0913, PLR0917 - the words that a user can say
+    kind: Annotated[str, typer.Argument(help=f"What wrote the results: {_kinds()}, or auto.")],
+    source: Annotated[Path, typer.Argument(help="Folder or file of the results.", metavar="SRC")],
     more: Annotated[
         list[str] | None,
         typer.Argument(metavar="[MORE]...", help="Further factors or exclusions."),
@@ -44,6 +46,12 @@ def import_command(
     exclude: Annotated[
         list[str] | None, typer.Option(help="Combinations of levels that were not run.")
     ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--map", help="File that says what columns are (csv) or windows (nvidia-smi)."
+        ),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Read results of other tools into a study of our own form.
@@ -52,15 +60,21 @@ def import_command(
 
     Example: joulebench import energibridge experiments/llama --out runs/llama
     --factors generation=2,3 size=7B,8B --exclude "generation == '2' and size == '8B'"
+
+    Example: joulebench import csv results.csv --map columns.yaml --out runs/results
     """
     from joulebench.importers.destination import write_study
+    from joulebench.importers.recognise import AUTO
     from joulebench.importers.registry import find_importer
 
-    folder = out or Path("runs") / (source.resolve().name or "import")
-    options = _options(folder, table, [*(factors or []), *(more or [])], exclude or [])
-    imported = find_importer(kind).read(source, options)
-    with _ProgressLine() as progress:
-        written = write_study(imported, folder, progress.show)
+    folder = out or Path("runs") / _study_name(source)
+    words = [*(factors or []), *(more or [])]
+    options = _options(folder, table, words, exclude or [], sole=source.is_file())
+    options = replace(options, mapping=mapping)
+    found = _recognised(source, quiet=json_file == "-") if kind == AUTO else kind
+    imported = find_importer(found).read(source, options)
+    with RunsBar("import") as bar:
+        written = write_study(imported, folder, bar.show)
     write_json(json_file, written.to_dict())
     if json_file != "-":
         _print(written)
@@ -68,10 +82,34 @@ def import_command(
         raise typer.Exit(1)
 
 
+def _study_name(source: Path) -> str:
+    """Name a study after the folder, or the file without its ending, that it is read from."""
+    real = source.resolve()
+    return (real.stem if real.is_file() else real.name) or "import"
+
+
+def _recognised(source: Path, *, quiet: bool) -> str:
+    """Give the kind that a source is of, and say why."""
+    from joulebench.importers.recognise import choose_kind
+
+    sighting = choose_kind(source)
+    if not quiet:
+        typer.echo(f"{source} is {sighting.kind}: {sighting.seen}")
+    return sighting.kind
+
+
 def _options(
-    out: Path, table: Path | None, words: Sequence[str], exclude: Sequence[str]
+    out: Path, table: Path | None, words: Sequence[str], exclude: Sequence[str], *, sole: bool
 ) -> ImportOptions:
-    """Sort words into factors with levels, factor columns of a table, and exclusions."""
+    """Sort words into factors with levels, factor columns of a table, and exclusions.
+
+    Args:
+        out: Folder of the study.
+        table: Run table, if one was named.
+        words: What follows ``--factors``.
+        exclude: Combinations that were not run.
+        sole: Whether what is imported is a table itself.
+    """
     from joulebench.importers.contract import ImportOptions
 
     levels: dict[str, tuple[str, ...]] = {}
@@ -81,7 +119,7 @@ def _options(
         factor = _FACTOR.fullmatch(word)
         if factor:
             levels[factor[1]] = _levels(factor[1], factor[2], levels)
-        elif table is not None and not exclude:
+        elif (sole or table is not None) and not exclude:
             columns.append(word)
         elif exclude:
             conditions.append(word)
@@ -111,41 +149,3 @@ def _print(written: Written) -> None:
         typer.echo(f"  failed: {run_id}: {error}")
     for rule, count in sorted(written.findings.items()):
         typer.echo(f"  {rule}: {count}")
-
-
-class _ProgressLine:
-    """A bar on a terminal, once the work has taken longer than two seconds."""
-
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> _ProgressLine:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def show(self, done: int, count: int, run_id: str) -> None:
-        """Show how many runs are done."""
-        if self._bar is None:
-            if time.monotonic() - self._begun < _QUIET_S or not sys.stderr.isatty():
-                return
-            self._start(count)
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, description=run_id)
-
-    def _start(self, count: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._bar = Progress(console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("import", total=count)
-        self._bar.start()

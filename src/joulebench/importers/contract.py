@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from joulebench.energy import Trace
 from joulebench.finding import Finding
 from joulebench.record import Run
+
+if TYPE_CHECKING:
+    # Loading numpy costs more than finding out that an import has nothing to do.
+    from joulebench.energy import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class ImportOptions:
         levels: Levels of each factor, in the order in which the runs were numbered.
         exclude: Combinations of levels that were not run.
         out: Folder of the study as the user gave it.
+        mapping: File that says what the columns of a table are, for kinds that need one.
     """
 
     study: str
@@ -31,6 +35,7 @@ class ImportOptions:
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
     out: Path | None = None
+    mapping: Path | None = None
 
     def source(self, kind: str, path: Path) -> dict[str, Any]:
         """Give what ``study.yaml`` keeps of an import, in the user's words, to do it again.
@@ -45,9 +50,25 @@ class ImportOptions:
             "factors": factors or list(self.columns),
             "exclude": list(self.exclude),
             "out": None if self.out is None else str(self.out),
+            "map": None if self.mapping is None else str(self.mapping),
         }
         given = {name: words for name, words in told.items() if words}
         return {"kind": kind, "path": str(path), **given}
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What an importer recognised in a folder or file without reading it whole.
+
+    Args:
+        kind: Of the importer.
+        seen: What it is, for a person: ``"63 folders run_R_repetition_P with energibridge.csv"``.
+        weak: Whether anything would look like it: a plain table. Gives way to any that is not.
+    """
+
+    kind: str
+    seen: str
+    weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,7 @@ class Imported:
         count: Number of runs.
         run: Reads one run by its place, 0 to ``count`` - 1, in the order in which they started.
         findings: Checks on the study as a whole that did not pass.
+        tables: Tables of published figures that stand beside the runs; an audit reads them too.
     """
 
     study: Mapping[str, Any]
@@ -78,12 +100,24 @@ class Imported:
     count: int
     run: Callable[[int], ImportedRun]
     findings: tuple[Finding, ...] = ()
+    tables: tuple[Path, ...] = ()
 
 
 class Importer(Protocol):
-    """Reads results of one kind; registered in the entry-point group ``joulebench.importers``."""
+    """Reads results of one kind; registered in the entry-point group ``joulebench.importers``.
+
+    A figure that the source published for a run is kept in the run's fact ``"published"``:
+    ``{"table": name of the file, "line": its line, "values": {column: number or text}}``, so that
+    an audit can hold it against what the traces say.
+    """
 
     kind: str
+
+    def recognise(self, source: Path) -> Sighting | None:
+        """Say what of this kind is in a folder or file, looking at names and first lines only.
+
+        Never raises for what the files hold; ``None`` where nothing is of this kind.
+        """
 
     def read(self, source: Path, options: ImportOptions) -> Imported:
         """Look over a folder or file and give its runs, read when they are asked for.

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import BinaryIO
 
 from joulebench.errors import UsageError
+from joulebench.importers.plain_file import open_plain, size_of
 
 DELIMITERS = ",;\t|"
 
-_LONGEST_CELL = 1 << 24
-_LARGEST_FILE = 1 << 30
+LONGEST_LINE = 1 << 24
+"""A line longer than this, in bytes, is damage."""
+
+_LARGEST_FILE = 1 << 28
+_SHOWN_NAMES = 12
+_SHOWN_LETTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Delimited:
 
 
 def read_delimited(path: Path, needed: Sequence[str] = ()) -> Delimited:
-    """Read a table with a header: any separator, quotes, line ends of any system.
+    """Read a table with a header whole: any separator, quotes, line ends of any system.
 
     Args:
         path: The file.
@@ -59,66 +66,148 @@ def read_delimited(path: Path, needed: Sequence[str] = ()) -> Delimited:
             another number of cells than the header; names the line.
     """
     text = _text(path)
-    header = text.partition("\n")[0]
-    rows = _rows(path, text, max(DELIMITERS, key=header.count))
-    columns = _header(path, next(rows, (1, []))[1], needed)
-    lines, cells = _checked(path, columns, rows)
+    delimiter = delimiter_of(text.partition("\n")[0])
+    if '"' not in text and "\r" not in text.replace("\r\n", ""):
+        return _unquoted(path, text.replace("\r\n", "\n"), delimiter, needed)
+    rows = parsed(path, _lines(text), delimiter)
+    columns = header_of(path, next(rows, (1, []))[1])
+    refuse_lacking(path, columns, needed)
+    lines: list[int] = []
+    cells: list[list[str]] = []
+    for line, row in checked(path, columns, rows):
+        lines.append(line)
+        cells.append(row)
     return Delimited(path, columns, lines, cells)
 
 
+def _unquoted(path: Path, text: str, delimiter: str, needed: Sequence[str]) -> Delimited:
+    """Read a table in which no cell is quoted: cutting it up takes a third of the time."""
+    numbered = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line]
+    rows = [line.split(delimiter) for _, line in numbered]
+    columns = header_of(path, rows[0] if rows else [])
+    refuse_lacking(path, columns, needed)
+    lines = [number for number, _ in numbered[1:]]
+    del rows[:1]
+    if set(map(len, rows)) - {len(columns)}:
+        list(checked(path, columns, zip(lines, rows, strict=True)))  # names the line
+    return Delimited(path, columns, lines, rows)
+
+
 def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise UsageError(f"{path} is larger than {_LARGEST_FILE >> 30} GiB; is it this file?")
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if size_of(path) > _LARGEST_FILE:
+        raise UsageError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB; is it this file?")
+    with open_plain(path) as file:
+        _refuse_long_lines(path, file)
+        raw = file.read(_LARGEST_FILE)
+    if b"\0" in raw:
+        raise not_utf_8(path, raw.count(b"\n", 0, raw.index(b"\0")) + 1)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path} line {line} is not UTF-8: save the file as UTF-8") from error
+        raise not_utf_8(path, raw.count(b"\n", 0, error.start) + 1) from error
 
 
-def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _refuse_long_lines(path: Path, file: BinaryIO) -> None:
+    """Refuse a line that is longer than any can be before it is in memory."""
+    if size_of(path) <= LONGEST_LINE:
+        return
+    line = 1
+    while raw := file.readline(LONGEST_LINE + 1):
+        if len(raw) > LONGEST_LINE:
+            raise UsageError(f"{path} line {line} is longer than {LONGEST_LINE} bytes: damaged")
+        line += 1
+    file.seek(0)
+
+
+def _lines(text: str) -> Iterable[str]:
+    """Cut a text into lines; where a carriage return stands in it, that may end one too."""
+    if "\r" in text:
+        return io.StringIO(text, newline="")
+    return [f"{line}\n" for line in text.split("\n")]
+
+
+def not_utf_8(path: Path, line: int) -> UsageError:
+    """Build the refusal of bytes that are no text, or the text of another encoding."""
+    return UsageError(f"{path} line {line} is not UTF-8: save the file as UTF-8")
+
+
+def delimiter_of(header: str) -> str:
+    """Give the character between the cells of a header: the commonest of those in use."""
+    return max(DELIMITERS, key=header.count)
+
+
+def parsed(
+    path: Path, lines: Iterable[str], delimiter: str, before: int = 0
+) -> Iterator[tuple[int, list[str]]]:
+    """Give the cells of each row and the line that it ends on; empty lines are passed over.
+
+    Args:
+        path: The file, for messages.
+        lines: Its text.
+        delimiter: Character between cells.
+        before: Number of lines of the file before these.
+
+    Raises:
+        UsageError: A quote is not closed or a cell is too long; names the line.
+    """
     # The csv module's limit holds for the whole process; it is only ever raised.
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         for cells in reader:
             if cells:
-                yield reader.line_num, cells
+                yield before + reader.line_num, cells
     except csv.Error as error:
-        raise UsageError(f"{path} line {reader.line_num}: {error}; mend the line") from error
+        line = before + reader.line_num
+        what = str(error).replace("\t", "\\t")
+        raise UsageError(f"{path} line {line}: {what}; mend the line") from error
 
 
-def _header(path: Path, columns: Sequence[str], needed: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(column.strip() for column in columns)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(f"{path} line 1: column {twice[0]!r} is there twice; remove one")
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise UsageError(
-            f"{path} line 1: missing column(s) {', '.join(missing)}; it has {', '.join(names)}"
-        )
+def header_of(path: Path, cells: Sequence[str]) -> tuple[str, ...]:
+    """Give the names of the columns.
+
+    Raises:
+        UsageError: One is there twice.
+    """
+    names = tuple(cell.strip() for cell in cells)
+    if len(set(names)) < len(names):
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        raise UsageError(f"{path} line 1: column {shown(twice[:1])} is there twice; remove one")
     return names
 
 
-def _checked(
-    path: Path, columns: tuple[str, ...], rows: Iterator[tuple[int, list[str]]]
-) -> tuple[list[int], list[list[str]]]:
-    lines: list[int] = []
-    kept: list[list[str]] = []
+def refuse_lacking(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
+    """Refuse a table without some columns."""
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise UsageError(
+            f"{path} line 1: missing column(s) {', '.join(missing)}; it has {shown(columns)}"
+        )
+
+
+def shown(names: Sequence[str]) -> str:
+    """Write names of columns on one line, the first of many, each as far as one can read."""
+    words = [repr(name[:_SHOWN_LETTERS]) for name in names[:_SHOWN_NAMES]]
+    more = len(names) - len(words)
+    return ", ".join(words) + (f" and {more} more" if more else "")
+
+
+def checked(
+    path: Path, columns: Sequence[str], rows: Iterable[tuple[int, list[str]]]
+) -> Iterator[tuple[int, list[str]]]:
+    """Pass on rows that have as many cells as the header.
+
+    Raises:
+        UsageError: A row has not; names its line.
+    """
+    width = len(columns)
     for line, cells in rows:
-        if len(cells) != len(columns):
+        if len(cells) != width:
             raise UsageError(
-                f"{path} line {line} has {len(cells)} cells where the header has {len(columns)}; "
+                f"{path} line {line} has {len(cells)} cells where the header has {width}; "
                 "mend the line"
             )
-        lines.append(line)
-        kept.append(cells)
-    return lines, kept
+        yield line, cells
 
 
 def number(text: str) -> float | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,15 +15,19 @@ from typing import Any
 
 import yaml
 
-from joulebench.errors import UsageError
+from joulebench.errors import EnergyError, UsageError
 from joulebench.importers.contract import Imported
+from joulebench.importers.json_lines import json_lines
+from joulebench.importers.table_writer import TableWriter
 from joulebench.importers.two_processes import in_two
 from joulebench.record import Run, RunTable, save_traces
+from joulebench.run_row import row
 
 Progress = Callable[[int, int, str], None]
 """Told the number of runs written, the number of all runs and the run written last."""
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_LONGEST_NAME = 200
+"""Bytes of a run's name: with what is put before and behind it, a file's name has at most 255."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,6 @@ def write_study(imported: Imported, out: Path, progress: Progress | None = None)
     with _draft_beside(out) as draft:
         table = RunTable.create(draft, _study(imported), imported.hosts)
         failed, findings = _write_runs(imported, table, progress)
-        table.write_csv()
         _move(draft, out)
     return Written(out, imported.count, failed, dict(findings))
 
@@ -127,36 +129,84 @@ def _move(draft: Path, out: Path) -> None:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """What is kept of a run until it is in the tables: its line and row, and what went wrong."""
+
+    run_id: str
+    line: bytes
+    cells: Mapping[str, Any]
+    error: str | None
+    rules: tuple[str, ...]
+
+
 def _write_runs(
     imported: Imported, table: RunTable, progress: Progress | None
 ) -> tuple[dict[str, str], Counter[str]]:
+    # Loaded once here, before the work is shared with a second process.
+    import joulebench.energy  # noqa: F401
+
     failed: dict[str, str] = {}
+    known: set[str] = set()
     findings = Counter(finding.rule for finding in imported.findings)
     # Closed at once on any error: a second process must not write into a draft that is removed.
-    with closing(in_two(partial(_write_files, imported, table), imported.count)) as written:
-        table.extend(_told(written, progress, imported.count))
-    for run in table.runs:
-        findings.update(finding.rule for finding in run.findings)
-        if run.error is not None:
-            failed[run.run_id] = run.error
+    with (
+        closing(in_two(partial(_write_files, imported, table), imported.count)) as written,
+        closing(TableWriter()) as rows,
+        (table.folder / "runs.jsonl").open("wb") as lines,
+    ):
+        for number, filed in enumerate(written, start=1):
+            _refuse_known(filed.run_id, known)
+            lines.write(filed.line)
+            rows.add(filed.cells)
+            findings.update(filed.rules)
+            if filed.error is not None:
+                failed[filed.run_id] = filed.error
+            if progress is not None:
+                progress(number, imported.count, filed.run_id)
+        lines.flush()
+        os.fsync(lines.fileno())
+        rows.write(table.folder / "run_table.csv")
     return failed, findings
 
 
-def _told(written: Iterable[Run], progress: Progress | None, count: int) -> Iterator[Run]:
-    """Pass runs on and tell of each once it is written."""
-    for number, run in enumerate(written, start=1):
-        yield run
-        if progress is not None:
-            progress(number, count, run.run_id)
-
-
-def _write_files(imported: Imported, table: RunTable, place: int) -> Run:
+def _write_files(imported: Imported, table: RunTable, place: int) -> _Filed:
     """Read one run and write what it has beside its record."""
     item = imported.run(place)
     run_id = item.run.run_id
+    _refuse_name(run_id)
     if item.traces:
         save_traces(table.trace_path(run_id), item.traces)
     if item.responses:
-        lines = "".join(f"{_ENCODER.encode(response)}\n" for response in item.responses)
-        table.responses_path(run_id).write_bytes(lines.encode())
-    return item.run
+        table.responses_path(run_id).write_bytes(_finite(imported, run_id, item.responses))
+    rules = tuple(finding.rule for finding in item.run.findings)
+    line = _finite(imported, run_id, [item.run.to_dict()])
+    return _Filed(run_id, line, _cells(item.run), item.run.error, rules)
+
+
+def _refuse_name(run_id: str) -> None:
+    """Refuse a name that no file of a run can have: it would be written to another place."""
+    if not 0 < len(run_id.encode()) <= _LONGEST_NAME or set(run_id) & {"/", "\\", "\0"}:
+        raise UsageError(f"run {run_id[:80]!r} has a name that no file can have; rename it")
+
+
+def _refuse_known(run_id: str, known: set[str]) -> None:
+    if run_id in known:
+        raise UsageError(f"two runs are called {run_id!r}; rename or remove one of them")
+    known.add(run_id)
+
+
+def _finite(imported: Imported, run_id: str, records: Sequence[Mapping[str, Any]]) -> bytes:
+    """Give records as lines of JSON, which has no word for what is not finite."""
+    try:
+        return json_lines(records)
+    except ValueError as error:
+        place = imported.study.get("source", {}).get("path", "")
+        raise UsageError(f"{place}: run {run_id!r} has a figure that is not finite") from error
+
+
+def _cells(run: Run) -> Mapping[str, Any]:
+    try:
+        return row(run)
+    except (EnergyError, KeyError, TypeError) as error:
+        raise EnergyError(f"run {run.run_id!r}: {error}") from error

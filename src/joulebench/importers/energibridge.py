@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joulebench
 from joulebench.channel import Window
-from joulebench.energy import Trace
-from joulebench.errors import EnergyError
+from joulebench.energibridge_columns import find_sensors
+from joulebench.errors import EnergyError, UsageError
 from joulebench.finding import Finding
-from joulebench.importers.contract import Imported, ImportedRun, ImportOptions
+from joulebench.importers.contract import Imported, ImportedRun, ImportOptions, Sighting
 from joulebench.importers.energibridge_head import LogHead, read_head
-from joulebench.importers.energibridge_log import Log, read_log
 from joulebench.importers.energibridge_summary import NAME as SUMMARY
 from joulebench.importers.energibridge_summary import contradiction, summary_joules
+from joulebench.importers.energibridge_table import read_run_table
+from joulebench.importers.experiment_table import ExperimentTable, is_run_table, open_run_table
 from joulebench.importers.factor_levels import Factors, find_factors
 from joulebench.importers.prompts_file import MEASURED, Prompts, read_prompts
 from joulebench.importers.prompts_file import NAME as PROMPTS
@@ -33,7 +36,14 @@ from joulebench.importers.run_folders import (
 )
 from joulebench.record import Run
 
+if TYPE_CHECKING:
+    from joulebench.energy import Trace
+    from joulebench.importers.energibridge_log import Log
+
 LOG = "energibridge.csv"
+
+_FILES = (LOG, PROMPTS, SUMMARY)
+_GPU_MEMORY = re.compile(r"GPU[0-9]{1,4}_MEMORY_TOTAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class _Planned:
 
     folder: RunFolder
     head: LogHead | None
-    host: dict[str, Any]
+    host: str
 
     @property
     def start_ms(self) -> float:
@@ -54,39 +64,120 @@ class EnergiBridgeImporter:
 
     The log's counters and powers become channels, ``prompts_out.tsv`` the window "measure" with
     its responses, tokens and grades. Block and repetition are the folder's ``P``, from 0; the order
-    is that of the logs' first stamps, from 1.
+    is that of the logs' first stamps, from 1. A run table alone gives runs with the energies that
+    were published.
     """
 
     kind = "energibridge"
 
+    def recognise(self, source: Path) -> Sighting | None:
+        """Look for run folders that hold a log each, or the header of a run table."""
+        logs = sum(1 for _ in source.glob(f"run_*_repetition_*/{LOG}")) if source.is_dir() else 0
+        if logs:
+            return Sighting(self.kind, f"{logs} folders run_R_repetition_P with {LOG}")
+        table = _sole_table(source)
+        return None if table is None else Sighting(self.kind, f"run table {table.name}")
+
     def read(self, source: Path, options: ImportOptions) -> Imported:
-        """Look over a folder of run folders.
+        """Look over a folder of run folders, or a run table without any.
 
         Raises:
             UsageError: There is none, the factors do not fit them, or a file is damaged.
         """
+        table = source if source.is_file() else _sole_table(source)
+        if table is not None:
+            return read_run_table(source, table, options)
         folders = find_run_folders(source)
-        factors = find_factors(options, folders)
+        options, factors = _factors(source, options, folders)
+        hosts: dict[str, dict[str, Any]] = {}
         planned = sorted(
-            (_planned(folder, source) for folder in folders), key=lambda plan: plan.start_ms
+            (_planned(folder, source, hosts) for folder in folders), key=lambda plan: plan.start_ms
         )
-        hosts = [plan.host for plan in planned if plan.host]
         return Imported(
             study=_study(source, options, factors, folders),
-            hosts={_host_id(host): host for host in hosts},
+            hosts=hosts,
             fingerprint=_fingerprint(source, options, folders),
             count=len(planned),
             run=partial(_run, planned, options.study, factors),
             findings=factors.findings,
+            tables=tuple(_tables(source, options)),
         )
 
 
-def _planned(folder: RunFolder, source: Path) -> _Planned:
-    paths = [folder.path / name for name in (LOG, PROMPTS, SUMMARY)]
-    for path in paths:
-        refuse_outside(path, source)
-    head = read_head(paths[0]) if paths[0].exists() else None
-    return _Planned(folder, head, {} if head is None else _host(head))
+def _factors(
+    source: Path, options: ImportOptions, folders: Sequence[RunFolder]
+) -> tuple[ImportOptions, Factors]:
+    """Give the factors of runs, and the options with the folder's own run table.
+
+    The only run table that stands in the folder is taken where the user names none: for what was
+    published of each run, and for the levels if it tells them and the user does not.
+    """
+    own = _tables_in(source) if options.table is None else []
+    if len(own) != 1:
+        return options, find_factors(options, folders)
+    found = replace(options, table=own[0])
+    if options.levels or options.columns or options.exclude:
+        return found, replace(find_factors(options, folders), table=_read(own[0]))
+    try:
+        return found, find_factors(found, folders)
+    except UsageError as error:
+        plain = find_factors(options, folders)
+        return found, replace(plain, table=_read(own[0]), findings=(_no_levels(own[0], error),))
+
+
+def _read(table: Path) -> ExperimentTable | None:
+    try:
+        return open_run_table(table)
+    except UsageError:
+        return None
+
+
+def _no_levels(table: Path, error: UsageError) -> Finding:
+    return Finding(
+        "no-levels",
+        "note",
+        table.name,
+        f"the run table beside the runs does not tell their levels: {error}",
+        "say them: --factors NAME=LEVEL,..., or the columns with --table and --factors",
+    )
+
+
+def _tables(source: Path, options: ImportOptions) -> list[Path]:
+    """Give the run tables that stand beside the runs: the one that was named, those in the folder.
+
+    One that leads out of the folder is passed over, for nothing of it is read here.
+    """
+    named = [] if options.table is None else [options.table]
+    known = {path.resolve() for path in named}
+    return named + [path for path in _tables_in(source) if path.resolve() not in known]
+
+
+def _tables_in(source: Path) -> list[Path]:
+    found = sorted(path for path in source.glob("*.csv") if not path.is_symlink())
+    return [path for path in found if is_run_table(path)]
+
+
+def _sole_table(source: Path) -> Path | None:
+    """Give the run table that a path is, or the only one in a folder without run folders."""
+    if source.is_file():
+        return source if is_run_table(source) else None
+    if not source.is_dir() or any(source.glob("run_*_repetition_*")):
+        return None
+    tables = _tables_in(source)
+    return tables[0] if len(tables) == 1 else None
+
+
+def _planned(folder: RunFolder, source: Path, hosts: dict[str, dict[str, Any]]) -> _Planned:
+    """Read the head of a run's log; the facts of its machine go to those of the others."""
+    for name in _FILES:
+        refuse_outside(folder.path / name, source)
+    log = folder.path / LOG
+    if not os.path.lexists(log):
+        return _Planned(folder, None, "")
+    head = read_head(log)
+    host_id, host = _host(head.form.columns, tuple(head.facts.items()))
+    hosts.setdefault(host_id, host)
+    return _Planned(folder, head, host_id)
 
 
 def _study(
@@ -105,28 +196,34 @@ def _study(
 
 
 def _fingerprint(source: Path, options: ImportOptions, folders: Sequence[RunFolder]) -> str:
-    paths = [folder.path / name for folder in folders for name in (LOG, PROMPTS, SUMMARY)]
+    place = source.absolute()
+    paths = [f"{place}/{folder.run_id}/{name}" for folder in folders for name in _FILES]
     if options.table is not None:
-        paths.append(options.table)
+        paths.append(str(options.table.absolute()))
     # The same files named in another way, or written to another place, are the same import.
     table = None if options.table is None else options.table.resolve()
     same = replace(options, table=table, out=None)
     words = [joulebench.__version__, str(source.resolve()), repr(same)]
-    return fingerprint([path.absolute() for path in paths], [EnergiBridgeImporter.kind, *words])
+    return fingerprint(paths, [EnergiBridgeImporter.kind, *words])
 
 
-def _host(head: LogHead) -> dict[str, Any]:
-    """Give what a log tells of the machine it was measured on."""
-    cpus = sum(column.startswith("CPU_USAGE_") for column in head.form.columns)
+@lru_cache(maxsize=16)
+def _host(
+    columns: tuple[str, ...], facts: tuple[tuple[str, str], ...]
+) -> tuple[str, dict[str, Any]]:
+    """Give the key and the facts of the machine of a log; all runs on one machine share them."""
+    told = dict(facts)
+    cpus = sum(column.startswith("CPU_USAGE_") for column in columns)
     host: dict[str, Any] = {"tool": "EnergiBridge", "logical_cpus": cpus or None}
-    host["memory_bytes"] = _whole(head.first.get("TOTAL_MEMORY"))
+    host["memory_bytes"] = _whole(told.get("TOTAL_MEMORY"))
     host["gpus"] = [
-        {"index": int(column[3:-13]), "memory_mib": _whole(head.first.get(column))}
-        for column in head.form.columns
-        if column.startswith("GPU") and column.endswith("_MEMORY_TOTAL") and column[3:-13].isdigit()
+        {"index": int(column[3:-13]), "memory_mib": _whole(told.get(column))}
+        for column in columns
+        if _GPU_MEMORY.fullmatch(column)
     ] or None
-    host["sensors"] = [sensor.column for sensor in head.form.sensors]
-    return {name: fact for name, fact in host.items() if fact is not None}
+    host["sensors"] = [sensor.column for sensor in find_sensors(columns)]
+    known = {name: fact for name, fact in host.items() if fact is not None}
+    return _host_id(known), known
 
 
 def _whole(text: str | None) -> int | None:
@@ -144,7 +241,19 @@ def _host_id(host: Mapping[str, Any]) -> str:
 def _run(planned: Sequence[_Planned], study: str, factors: Factors, place: int) -> ImportedRun:
     plan = planned[place]
     run = _blank(plan, study, place + 1, factors)
-    return ImportedRun(run) if plan.head is None else _measured(run, plan.folder, plan.head)
+    item = ImportedRun(run) if plan.head is None else _measured(run, plan.folder, plan.head)
+    published = _published(plan.folder, factors.table)
+    if published is not None:
+        run.facts["published"] = published
+    return item
+
+
+def _published(folder: RunFolder, table: ExperimentTable | None) -> dict[str, Any] | None:
+    """Give the row of a run in the table that was named; ``None`` if it has none."""
+    place = None if table is None else table.place_of(folder.run, folder.repetition)
+    if table is None or place is None:
+        return None
+    return table.published(place, table.row(place))
 
 
 def _blank(plan: _Planned, study: str, order: int, factors: Factors) -> Run:
@@ -160,7 +269,7 @@ def _blank(plan: _Planned, study: str, order: int, factors: Factors) -> Run:
     if head is None:
         run.status, run.error = "failed", f"{folder.run_id} holds no {LOG}"
     else:
-        run.host, run.started_at = _host_id(plan.host), _utc(head.start_ms)
+        run.host, run.started_at = plan.host, _utc(head.start_ms)
     return run
 
 
@@ -171,6 +280,8 @@ def _utc(stamp_ms: float) -> str:
 
 def _measured(run: Run, folder: RunFolder, head: LogHead) -> ImportedRun:
     """Fill in the record of a run from its files."""
+    from joulebench.importers.energibridge_log import read_log
+
     log = read_log(head)
     run.facts = _facts(log)
     run.findings = list(log.findings)
@@ -190,7 +301,7 @@ def _facts(log: Log) -> dict[str, Any]:
 def _window(run: Run, folder: RunFolder, log: Log) -> tuple[Window, list[dict[str, Any]]]:
     """Give the window of the prompts, or of the whole log where no prompts are stored."""
     path = folder.path / PROMPTS
-    if not path.exists():
+    if not os.path.lexists(path):
         run.findings.append(_no_prompts())
         return Window(MEASURED, 0.0, log.stop_s), []
     prompts: Prompts = read_prompts(path, log.origin_ms)

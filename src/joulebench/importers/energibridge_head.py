@@ -12,20 +12,30 @@ from pathlib import Path
 
 from joulebench.energibridge_columns import TIME, Sensor, find_sensors
 from joulebench.errors import UsageError
+from joulebench.importers.plain_file import open_plain
 
 LONGEST_LINE = 1 << 20
 """A line longer than this, in bytes, is damage."""
 
-_LATEST_MS = 1e14  # the year 5138
+LATEST_MS = 1e14
+"""A later stamp, ms since 1970, is damage: the year 5138."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogForm:
-    """What the header of a log says: the character between cells, the columns, the sensors."""
+    """What the header of a log says.
+
+    Args:
+        delimiter: Character between cells.
+        columns: Names of the columns.
+        sensors: Those that are sensors.
+        facts: Those that tell of the machine.
+    """
 
     delimiter: str
     columns: tuple[str, ...]
     sensors: tuple[Sensor, ...]
+    facts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +45,13 @@ class LogHead:
     Args:
         path: The file.
         form: What the header says.
-        first: The first row by column, as written.
+        facts: Cells of the first row that tell of the machine, by column, as written.
         start_ms: Stamp of the first row, milliseconds since 1970.
     """
 
     path: Path
     form: LogForm
-    first: dict[str, str]
+    facts: dict[str, str]
     start_ms: float
 
 
@@ -60,15 +70,13 @@ def read_head(path: Path) -> LogHead:
         raise UsageError(f"{path} line 1 or 2: {error}; is it an EnergiBridge log?") from error
     _refuse_columns(path, form)
     first = dict(zip(form.columns, cells, strict=False))
-    return LogHead(path, form, first, _stamp(path, first))
+    facts = {name: first[name] for name in form.facts if name in first}
+    return LogHead(path, form, facts, _stamp(path, first))
 
 
 def _first_lines(path: Path) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            raw = [file.readline(LONGEST_LINE + 1) for _ in range(2)]
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    with open_plain(path) as file:
+        raw = [file.readline(LONGEST_LINE + 1) for _ in range(2)]
     for number, line in enumerate(raw, start=1):
         if len(line) > LONGEST_LINE:
             raise UsageError(f"{path} line {number} is longer than {LONGEST_LINE} bytes: damaged")
@@ -87,7 +95,8 @@ def _form(header: str) -> LogForm:
     match = re.match(r'"?Delta"?([,;\t| ])', header)
     delimiter = match[1] if match else max(",;\t", key=header.count)
     columns = tuple(_cells(header, delimiter))
-    return LogForm(delimiter, columns, tuple(find_sensors(columns)))
+    facts = tuple(name for name in columns if name.endswith(("_MEMORY_TOTAL", "TOTAL_MEMORY")))
+    return LogForm(delimiter, columns, tuple(find_sensors(columns)), facts)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -117,7 +126,7 @@ def _stamp(path: Path, first: dict[str, str]) -> float:
         stamp = float(first.get(TIME, ""))
     except ValueError:
         stamp = math.nan
-    if not 0 <= stamp < _LATEST_MS:
+    if not 0 <= stamp < LATEST_MS:
         shown = first.get(TIME, "")[:40]
         raise UsageError(f"{path} line 2: {TIME!r} is no time in ms since 1970: {shown!r}")
     return stamp

@@ -13,14 +13,23 @@ import numpy.typing as npt
 
 from joulebench.energibridge_columns import TIME, Sensor, describe_counters
 from joulebench.energy import Trace
-from joulebench.errors import UsageError
+from joulebench.errors import UsageError, readable
 from joulebench.finding import Finding
-from joulebench.importers.energibridge_head import LONGEST_LINE, LogHead
+from joulebench.importers.energibridge_head import LATEST_MS, LONGEST_LINE, LogHead
+from joulebench.importers.stamp_findings import repeated_stamps, stepped_back
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_TWICE = "nothing to do: EnergiBridge writes its first stamp twice"
+
 FloatArray = npt.NDArray[np.float64]
+
+_COARSEST_STEPS = 2.0**14
+"""Steps in a joule of the coarsest counters in use."""
+
+_LARGEST = 1e15
+"""A reading beyond it, in J or W, or in the unit of the log, is damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ def read_log(head: LogHead) -> Log:
     findings: list[Finding] = []
     table = _read_columns(head, findings)
     stamps = _numbers(table, TIME)
+    stamps = np.where(np.abs(stamps) < LATEST_MS, stamps, np.nan)
     keep = _increasing(stamps, findings)
     if int(keep.sum()) < 2:
         raise UsageError(f"{head.path}: fewer than two rows with different stamps; measure again")
@@ -58,10 +68,16 @@ def read_log(head: LogHead) -> Log:
     t_s = (stamps - stamps[0]) / 1e3
     values = {s.column: _numbers(table, s.column)[keep] * s.factor for s in head.form.sensors}
     lively, silent = _lively(head.form.sensors, values, findings)
-    finite = {s.column: values[s.column][np.isfinite(values[s.column])] for s in lively}
-    sensors = describe_counters(lively, finite)
+    sensors = describe_counters(lively, {s.column: _telling(values[s.column]) for s in lively})
     traces = [_trace(sensor, t_s, values[sensor.column]) for sensor in sensors]
     return Log(float(stamps[0]), float(t_s[-1]), traces, silent, findings)
+
+
+def _telling(values: FloatArray) -> FloatArray:
+    """Give those readings that tell a counter's step and wrap: the rest are multiples of both."""
+    seen = values[np.isfinite(values)]
+    units = seen * _COARSEST_STEPS
+    return np.concatenate(([seen.max()], seen[units != np.floor(units)]))
 
 
 def _trace(sensor: Sensor, t_s: FloatArray, values: FloatArray) -> Trace:
@@ -70,8 +86,10 @@ def _trace(sensor: Sensor, t_s: FloatArray, values: FloatArray) -> Trace:
 
 
 def _numbers(table: pa.Table, column: str) -> FloatArray:
+    """Give a column; what no reading can be is NaN, as what is absent."""
     values: FloatArray = table[column].to_numpy()
-    return values
+    sane = np.abs(values) < _LARGEST
+    return values if sane.all() else np.where(sane, values, np.nan)
 
 
 def _read_columns(head: LogHead, findings: list[Finding]) -> pa.Table:
@@ -115,7 +133,8 @@ def _damage(path: Path, message: str) -> str:
     """Turn a message of the CSV reader into one that names the line."""
     cell = re.search(r"CSV column #(\d+): Row #(\d+): .*?(invalid value .*)", message)
     if cell:
-        return f"{path} line {cell[2]}, column {int(cell[1]) + 1}: {cell[3][:80]}; mend the cell"
+        where = f"{path} line {cell[2]}, column {int(cell[1]) + 1}"
+        return f"{where}: {readable(cell[3])}; mend the cell"
     length = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message)
     if length:
         return (
@@ -125,7 +144,7 @@ def _damage(path: Path, message: str) -> str:
     if "straddling" in message:
         number = _long_line(path)
         return f"{path} line {number} is longer than {LONGEST_LINE} bytes: damaged"
-    return f"{path} cannot be read: {' '.join(message.split())[:200]}"
+    return f"{path} cannot be read: {readable(' '.join(message.split()))}"
 
 
 def _long_line(path: Path) -> int:
@@ -188,36 +207,12 @@ def _increasing(stamps: FloatArray, findings: list[Finding]) -> npt.NDArray[np.b
     repeats = int((finite & (stamps == before)).sum())
     back = int((finite & (stamps < before)).sum())
     if repeats:
-        findings.append(_repeated(repeats))
+        findings.append(repeated_stamps(TIME, repeats, _TWICE))
     if back:
-        findings.append(_stepped(back))
+        findings.append(stepped_back(TIME, back))
     if not finite.all():
         findings.append(_non_finite(TIME, int((~finite).sum()), stamps.size))
     return keep
-
-
-def _repeated(count: int) -> Finding:
-    return Finding(
-        "repeated-timestamp",
-        "note",
-        TIME,
-        f"{count} row(s) repeat the stamp before and were left out",
-        "nothing to do: EnergiBridge writes its first stamp twice",
-        seen=str(count),
-        possible="0",
-    )
-
-
-def _stepped(count: int) -> Finding:
-    return Finding(
-        "clock-stepped-back",
-        "warning",
-        TIME,
-        f"{count} row(s) are stamped earlier than a row before them and were left out",
-        "keep the machine's clock from being set while it measures",
-        seen=str(count),
-        possible="0",
-    )
 
 
 def _non_finite(column: str, count: int, rows: int) -> Finding:
@@ -225,7 +220,7 @@ def _non_finite(column: str, count: int, rows: int) -> Finding:
         "non-finite",
         "warning",
         column,
-        f"{count} of {rows} readings are empty or not finite and were left out",
+        f"{count} of {rows} readings are empty, not finite or beyond all sense and were left out",
         "find out why the sensor gave none; what lies between was bridged",
         seen=str(count),
         possible="0",

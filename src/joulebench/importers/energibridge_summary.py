@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from joulebench.energy import Trace
 from joulebench.finding import Finding
+from joulebench.importers.plain_file import open_plain
+
+if TYPE_CHECKING:
+    from joulebench.energy import Trace
 
 NAME = "energibridge-summary.txt"
 
@@ -17,17 +21,21 @@ _LONGEST = 1 << 16
 
 
 def summary_joules(path: Path) -> float | None:
-    """Give the joules of a summary; ``None`` if there is none or it says none."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(_LONGEST).decode(errors="replace")
-    except FileNotFoundError:
+    """Give the joules of a summary; ``None`` if there is none or it says none.
+
+    Raises:
+        UsageError: It is no file or cannot be read.
+    """
+    if not os.path.lexists(path):
         return None
+    with open_plain(path) as file:
+        text = file.read(_LONGEST).decode(errors="replace")
     match = _SENTENCE.search(text)
     try:
-        return float(match[1]) if match else None
+        joules = float(match[1]) if match else math.nan
     except ValueError:
         return None
+    return joules if math.isfinite(joules) else None
 
 
 def contradiction(joules: float, package: Trace) -> Finding | None:
@@ -36,6 +44,8 @@ def contradiction(joules: float, package: Trace) -> Finding | None:
     The summary adds up the differences between rows, so it may lack the first and the last of
     them; it does not undo the counter's wrap.
     """
+    import numpy as np
+
     steps = np.diff(package.v)
     wrap_j = package.channel.wrap_j or 0.0
     wraps = int((steps < 0).sum())

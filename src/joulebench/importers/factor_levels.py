@@ -10,7 +10,8 @@ from joulebench.errors import UsageError
 from joulebench.exclusion import level_text
 from joulebench.finding import Finding
 from joulebench.importers.contract import ImportOptions
-from joulebench.importers.factor_table import read_factor_table
+from joulebench.importers.experiment_table import ExperimentTable, open_run_table
+from joulebench.importers.factor_table import read_factor_table, read_sole_table
 from joulebench.importers.run_folders import RunFolder
 
 
@@ -23,12 +24,14 @@ class Factors:
         by_run: The level of each factor, by run number.
         exclude: What was left out of the full factorial, as the user said it.
         findings: What had to be changed in writing them.
+        table: The run table that they were read from; ``None`` if there is none.
     """
 
     levels: Mapping[str, tuple[str, ...]]
     by_run: Mapping[int, Mapping[str, str]]
     exclude: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    table: ExperimentTable | None = None
 
 
 def find_factors(options: ImportOptions, folders: Sequence[RunFolder]) -> Factors:
@@ -41,8 +44,9 @@ def find_factors(options: ImportOptions, folders: Sequence[RunFolder]) -> Factor
     if options.table is not None:
         if options.levels or options.exclude:
             raise UsageError("--table says the levels already: give it without levels or --exclude")
-        by_run, findings = read_factor_table(options.table, options.columns, numbers)
-        return Factors(_seen_levels(by_run, numbers), by_run, findings=findings)
+        table = open_run_table(options.table)
+        by_run, findings = read_factor_table(table, options.columns, numbers)
+        return Factors(_seen_levels(by_run, numbers), by_run, findings=findings, table=table)
     if options.columns:
         raise UsageError(
             f"--factors {options.columns[0]}: give its levels, as in {options.columns[0]}=a,b, "
@@ -55,6 +59,28 @@ def find_factors(options: ImportOptions, folders: Sequence[RunFolder]) -> Factor
         if options.levels
         else Factors({}, {key: {} for key in numbers})
     )
+
+
+def find_sole_factors(
+    options: ImportOptions, table: ExperimentTable, measured: Sequence[str]
+) -> Factors:
+    """Give the factors of a run table that has no run folders beside it.
+
+    Args:
+        options: The user's; names the columns that are factors, if any.
+        table: The table.
+        measured: Columns that are known to be measurements.
+
+    Raises:
+        UsageError: Levels are given, which the table says already, or it contradicts itself.
+    """
+    if options.table is not None or options.levels or options.exclude:
+        raise UsageError(
+            f"{table.path} says the levels already: give it without --table, levels or --exclude"
+        )
+    by_run, findings = read_sole_table(table, options.columns, measured)
+    numbers = sorted(set(table.runs))
+    return Factors(_seen_levels(by_run, numbers), by_run, findings=findings, table=table)
 
 
 def _from_design(options: ImportOptions, numbers: Sequence[int]) -> Factors:

@@ -17,6 +17,7 @@ NAME = "prompts_out.tsv"
 MEASURED = "measure"
 
 _MILLISECONDS_FROM = 1e11  # as seconds that would be the year 5138
+_LATEST_MS = 1e14  # the year 5138
 _EXACT_DECIMALS = 6
 _TEXTS = (("prompt", "prompt"), ("text", "response"))
 _ABSENT = ("", "nan", "na", "none", "null")
@@ -108,15 +109,13 @@ def _stamped(table: Delimited) -> tuple[Delimited, int]:
 def _clock(stamps: Sequence[str], origin_ms: float) -> _Clock:
     largest = max(number(stamp) or 0.0 for stamp in (stamps[0], stamps[-1]))
     to_ms = 1.0 if largest > _MILLISECONDS_FROM else 1e3
-    decimals = max(_decimals(stamp) for stamp in stamps)
+    decimals = max((_decimals(stamp) for stamp in stamps if not stamp.isdigit()), default=0)
     tick_s = 0.0 if decimals >= _EXACT_DECIMALS else to_ms * 1e-3 * 10.0**-decimals
     return _Clock(origin_ms, to_ms, tick_s)
 
 
 def _decimals(stamp: str) -> int:
     """Count the decimals that a stamp was written with: none in ``12.0``."""
-    if stamp.isdigit():
-        return 0
     return len(stamp.replace(",", ".").partition(".")[2].rstrip("0"))
 
 
@@ -125,6 +124,9 @@ def _numbers(table: Delimited, column: str) -> list[float | None]:
     if column not in table:
         return [None] * len(table)
     texts = table.column(column)
+    plain = _plain_numbers(texts)
+    if plain is not None:
+        return plain
     values = [None if text.lower() in _ABSENT else number(text) for text in texts]
     for line, text, value in zip(table.lines, texts, values, strict=True):
         if value is None and text.lower() not in _ABSENT:
@@ -134,10 +136,19 @@ def _numbers(table: Delimited, column: str) -> list[float | None]:
     return values
 
 
+def _plain_numbers(texts: Sequence[str]) -> list[float | None] | None:
+    """Give the numbers of a column that is written plainly throughout; ``None`` if it is not."""
+    try:
+        values = list(map(float, texts))
+    except ValueError:
+        return None
+    return [*values] if all(map(math.isfinite, values)) else None
+
+
 def _seconds(table: Delimited, column: str, clock: _Clock) -> list[float]:
     stamps = _numbers(table, column)
     for line, stamp in zip(table.lines, stamps, strict=True):
-        if stamp is None:
+        if stamp is None or not 0 <= stamp < _LATEST_MS:
             raise UsageError(f"{table.path} line {line}: {column!r} is not a time; mend it")
     return [clock.seconds(stamp) for stamp in stamps if stamp is not None]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from joulebench.errors import UsageError
 
-_NAME = re.compile(r"run_(\d+)_repetition_(\d+)")
+_NAME = re.compile(r"run_([0-9]{1,18})_repetition_([0-9]{1,18})")
 _HINT_DEPTH = 3
 _HINT_FOLDERS = 2000
 
@@ -60,11 +60,11 @@ def find_run_folders(source: Path) -> list[RunFolder]:
 def _matching(source: Path) -> list[RunFolder]:
     try:
         with os.scandir(source) as entries:
-            names = [entry.name for entry in entries if entry.is_dir()]
+            named = [(entry, parse_run_id(entry.name)) for entry in entries]
+            found = [(entry.name, key) for entry, key in named if key and entry.is_dir()]
     except OSError as error:
-        raise UsageError(f"{source} cannot be read: {error.strerror}") from error
-    numbered = ((name, parse_run_id(name)) for name in names)
-    return [RunFolder(source / name, *key) for name, key in numbered if key is not None]
+        raise UsageError(f"{error.filename or source} cannot be read: {error.strerror}") from error
+    return [RunFolder(source / name, *key) for name, key in found]
 
 
 def _refuse_twins(folders: Sequence[RunFolder]) -> None:
@@ -123,14 +123,14 @@ def refuse_outside(path: Path, source: Path) -> None:
         raise UsageError(f"{path} is a link that leads out of {source}; put a copy in its place")
 
 
-def fingerprint(paths: Iterable[Path], words: Sequence[str]) -> str:
+def fingerprint(paths: Iterable[Path | str], words: Sequence[str]) -> str:
     """Give a hash of the names, sizes and times of files and of the words they are read under."""
     digest = hashlib.sha256("\0".join(words).encode())
     for path in paths:
         try:
-            facts = path.stat()
-        except FileNotFoundError:
-            digest.update(f"\0{path}\0absent".encode())
+            facts = os.stat(path)
+        except OSError:
+            digest.update(os.fsencode(f"\0{path}\0absent"))
             continue
-        digest.update(f"\0{path}\0{facts.st_size}\0{facts.st_mtime_ns}".encode())
+        digest.update(os.fsencode(f"\0{path}\0{facts.st_size}\0{facts.st_mtime_ns}"))
     return digest.hexdigest()

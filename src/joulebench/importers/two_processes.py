@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -17,28 +18,33 @@ T = TypeVar("T")
 _FEWEST = 16
 """Below this number of pieces a second process costs more than it gains."""
 
+_MOST_WAITING = 64
+"""So many pieces of the second process may wait here for their turn."""
+
 _PATIENCE_S = 60.0
 """A second process that has been silent for so long is given up; its work is done here."""
 
 
 def in_two(work: Callable[[int], T], count: int) -> Generator[T, None, None]:
-    """Give ``work(0)`` to ``work(count - 1)`` in order, the second half made by a forked process.
+    """Give ``work(0)`` to ``work(count - 1)`` in order, every second one made by a forked process.
 
-    What the second process does not deliver, whatever becomes of it, is worked out here instead,
-    so errors are raised from this process.
+    The two go side by side: neither gets further ahead than the pipe between them holds, so that
+    little is kept however many there are. What the second process does not deliver, whatever
+    becomes of it, is worked out here instead, so errors are raised from this process. The first
+    piece is made before the fork, so that what it imports is imported once.
     """
     if count < _FEWEST or not may_fork():
         yield from map(work, range(count))
         return
-    half = count // 2
+    yield work(0)
     receiver, sender = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(
-        target=_deliver, args=(sender, work, half, count), daemon=True
+        target=_deliver, args=(receiver, sender, work, count), daemon=True
     )
     _start(process)
     sender.close()
     try:
-        yield from _merged(work, half, count, receiver)
+        yield from _merged(work, count, receiver)
     finally:
         receiver.close()
         process.terminate()
@@ -59,36 +65,43 @@ def _start(process: multiprocessing.process.BaseProcess) -> None:
         process.start()
 
 
-def _deliver(sender: Connection, work: Callable[[int], T], first: int, count: int) -> None:
-    # Ctrl-C is for the first process, which ends this one.
+def _deliver(
+    receiver: Connection, sender: Connection, work: Callable[[int], T], count: int
+) -> None:
+    # Ctrl-C is for the first process, which ends this one; so does its own end, which shows in the
+    # pipe once nobody is left to read from it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for place in range(first, count):
+    receiver.close()
+    for place in range(2, count, 2):
         try:
             result = work(place)
         except Exception:  # the first process meets the same error and raises it
             return
-        sender.send(result)
+        try:
+            sender.send(result)
+        except OSError:
+            return
 
 
-def _merged(work: Callable[[int], T], half: int, count: int, receiver: Connection) -> Iterator[T]:
-    delivered: list[T] = []
-    for place in range(half):
-        result = work(place)
-        _drain(receiver, delivered, wait_s=0.0)
-        yield result
+def _merged(work: Callable[[int], T], count: int, receiver: Connection) -> Iterator[T]:
+    delivered: deque[T] = deque()
     alive = True
-    for place in range(half, count):
-        if alive and len(delivered) <= place - half:
+    for place in range(1, count):
+        if place % 2:
+            result = work(place)
+            _drain(receiver, delivered, wait_s=0.0)
+            yield result
+            continue
+        if alive and not delivered:
             alive = _drain(receiver, delivered, wait_s=_PATIENCE_S)
-        known = place - half < len(delivered)
-        yield delivered[place - half] if known else work(place)
+        yield delivered.popleft() if delivered else work(place)
 
 
-def _drain(receiver: Connection, delivered: list[T], wait_s: float) -> bool:
+def _drain(receiver: Connection, delivered: deque[T], wait_s: float) -> bool:
     """Take what has been sent, waiting for a first piece at most so long; say if any came."""
     before = len(delivered)
     try:
-        while receiver.poll(wait_s):
+        while len(delivered) < _MOST_WAITING and receiver.poll(wait_s):
             delivered.append(receiver.recv())
             wait_s = 0.0
     except (EOFError, OSError):
