@@ -13,13 +13,14 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "joulebench"
 VALUES = {
     "channel", "energy", "joules", "energy_ratio", "nesting", "agreement", "banded", "integral",
     "power_trace", "counter_trace", "averaging", "local_power", "holes", "aliasing",
-    "finding", "errors", "work", "sensor_gains", "energibridge_columns", "design",
-    "exclusion", "record", "run_row", "emissions", "plugins", "attribution",
+    "finding", "errors", "work", "sensor_gains", "energibridge_columns", "nvml_timing",
+    "design",
+    "exclusion", "strict_yaml", "record", "run_row", "emissions", "plugins", "attribution", "flops",
 }  # fmt: skip
 MEASURING = {
     "meters", "engines", "tasks", "workloads", "testbed", "characterize", "measurement",
 }  # fmt: skip
-READING = {"importers", "stats", "meter_comparison", "report"}
+READING = {"importers", "stats", "meter_comparison", "audit", "report"}
 
 MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES),
@@ -33,6 +34,7 @@ MAY_IMPORT = {
     "characterize": VALUES | {"meters", "testbed"},
     "measurement": VALUES | {"meters", "testbed"},
     "importers": VALUES,
+    "audit": VALUES | {"importers", "stats"},
     "report": VALUES | READING,
 }
 

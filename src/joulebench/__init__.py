@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from joulebench.attribution import Attribution, IdlePower, Weights, attribute
+    from joulebench.audit.examine import Examined, examine_results
     from joulebench.channel import Channel, Window
     from joulebench.energy import Energy, Trace, headline_channels
     from joulebench.errors import EnergyError, Unavailable, UsageError
@@ -26,6 +27,7 @@ __all__ = [
     "Channel",
     "Energy",
     "EnergyError",
+    "Examined",
     "Finding",
     "IdlePower",
     "Measurement",
@@ -40,6 +42,7 @@ __all__ = [
     "Window",
     "attribute",
     "compare_meters",
+    "examine_results",
     "headline_channels",
     "load_traces",
     "measure",
@@ -51,6 +54,7 @@ _HOMES = {
     "Channel": "channel",
     "Energy": "energy",
     "EnergyError": "errors",
+    "Examined": "audit.examine",
     "Finding": "finding",
     "IdlePower": "attribution",
     "Measurement": "measurement",
@@ -65,6 +69,7 @@ _HOMES = {
     "Window": "channel",
     "attribute": "attribution",
     "compare_meters": "meter_comparison",
+    "examine_results": "audit.examine",
     "headline_channels": "energy",
     "load_traces": "record",
     "measure": "measurement",

@@ -22,6 +22,7 @@ VERBS = {
     "run": ("run:run_command", "Run a study, or go on with it, up to its report."),
     "status": ("status:status_command", "Say how far a study is."),
     "import": ("import_:import_command", "Read other tools' results into a study."),
+    "audit": ("audit:audit_command", "Check results, ours or anybody's, and say what is wrong."),
     "report": ("report:report_command", "Write tables, figures and the page of a study."),
 }
 """Each verb's file and function, and what it does in a few words."""

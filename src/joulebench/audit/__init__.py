@@ -1,0 +1,1 @@
+"""Threats to validity, in our own results or in anybody's."""
