@@ -7,8 +7,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from browser import Browser
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +70,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     folder = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("JOULEBENCH_CACHE", str(folder))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="module")
+def browser(
+    tmp_path_factory: pytest.TempPathFactory, program: Callable[..., str]
+) -> Iterator[Browser]:
+    """A real browser, for tests of pages."""
+    from browser import Browser  # its folder is on the path where tests of it are
+
+    path = program("chromium", "chromium-browser", "google-chrome")
+    with Browser(path, tmp_path_factory.mktemp("profile")) as found:
+        yield found

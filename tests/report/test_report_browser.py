@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,6 @@ from browser import Browser
 from synthetic_study import Recipe, make_study
 
 from joulebench.report import build_report
-
-
-@pytest.fixture(scope="module")
-def browser(
-    tmp_path_factory: pytest.TempPathFactory, program: Callable[..., str]
-) -> Iterator[Browser]:
-    path = program("chromium", "chromium-browser", "google-chrome")
-    with Browser(path, tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,13 @@ def test_findings_stand_beside_the_numbers_they_touch(tmp_path: Path) -> None:
 
 
 def test_without_findings_every_check_passed(tmp_path: Path) -> None:
-    assert "Every check passed." in built(tmp_path, Recipe(factors={"model": ["a"]}, repetitions=2))
+    recipe = Recipe(factors={"model": ["a"]}, repetitions=2, scored=False)
+    assert "Every check passed." in built(tmp_path, recipe)
+
+
+def test_an_audit_of_the_study_stands_among_the_findings(tmp_path: Path) -> None:
+    text = built(tmp_path, Recipe(factors={"model": ["a"]}, repetitions=2))
+    assert 'id="finding-few-graded"' in text
 
 
 def test_only_the_traces_that_are_drawn_are_read(

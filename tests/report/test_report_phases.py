@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from synthetic_study import CPU, Recipe, make_study
 
+from joulebench.channel import Window
 from joulebench.record import RunTable
 from joulebench.report.build import write_report
 from joulebench.report.content import content
@@ -83,7 +84,7 @@ def test_below_resolution_is_marked_and_never_zero(tmp_path: Path) -> None:
     table = with_phases(tmp_path, Recipe(factors={"model": ["tiny_a"]}), below=2)
     found = cell_phases(Evidence(table))
     assert found[0].phases["prefill"].below == 2
-    (row,) = phase_rows(found)
+    (row,) = phase_rows(found, ["model"])
     titles = [head["title"] for head in phase_heads(found)]
     below = dict(zip(titles, (figure["below"] for figure in row["figures"]), strict=True))
     assert below["Prefill"] == "below resolution in 2 of 3 runs"
@@ -133,4 +134,30 @@ def test_a_phase_of_some_cells_is_absent_from_the_others(tmp_path: Path) -> None
         ["decode", "load", "prefill", "warmup"], ["decode", "load", "warmup"],
     ]  # fmt: skip
     place = [head["title"] for head in phase_heads(found)].index("Prefill")
-    assert phase_rows(found)[1]["figures"][place]["text"] == "–"
+    assert phase_rows(found, ["model", "task"])[1]["figures"][place]["text"] == "–"
+
+
+def test_windows_that_stand_for_themselves_need_no_measured_one(tmp_path: Path) -> None:
+    table = make_study(tmp_path, Recipe(factors={"model": ["tiny_a"]}))
+    for place, run in enumerate(table.runs):
+        for windows in run.energy.values():
+            windows["forward"] = windows.pop("measure")
+            windows["backward"] = {**windows["forward"], "joules": 2 * windows["forward"]["joules"]}
+        run.windows = [Window("forward", 0, 2), Window("backward", 2, 3)]
+        if place == 0:
+            run.trial["levels"] = {"width": 4}
+    found = content(Evidence(table))
+    assert found.cells == []
+    assert "forward, backward" in str(found.headline)
+    names = list(found.evidence.factors)
+    rows = phase_rows(found.phases, names)
+    assert sorted(row["levels"] for row in rows) == [["tiny_a", "–"], ["–", "4"]]
+    ratio = [c.phases["backward"].energy.value / c.phases["forward"].energy.value
+             for c in found.phases]  # fmt: skip
+    assert ratio == pytest.approx([2.0, 2.0])
+    page = write_report(found).read_text(encoding="utf-8")
+    assert "Backward" in page
+    row = table.frame().iloc[1]
+    assert row["backward_energy_j"] == pytest.approx(2 * row["forward_energy_j"])
+    assert (row["forward_s"], row["backward_s"]) == (2, 1)
+    assert "energy_j" not in row

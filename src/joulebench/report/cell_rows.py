@@ -8,6 +8,7 @@ from typing import Any
 
 from joulebench.report.cells import Cell
 from joulebench.report.contrasts import Contrast
+from joulebench.report.evidence import in_columns
 from joulebench.report.findings import FindingRow, marks
 from joulebench.report.numbers import ABSENT, Unit, best_unit, between, plus_minus, share
 from joulebench.stats import Estimate
@@ -68,12 +69,14 @@ def heads(cells: Sequence[Cell]) -> list[dict[str, str]]:
     return [{"title": c.title, "unit": chosen[c.name].symbol} for c in present(cells)]
 
 
-def cell_rows(cells: Sequence[Cell], findings: Sequence[FindingRow]) -> list[dict[str, Any]]:
+def cell_rows(
+    cells: Sequence[Cell], findings: Sequence[FindingRow], factors: Sequence[str]
+) -> list[dict[str, Any]]:
     """Give one row a cell: levels, printed quantities with sort keys, marks of findings."""
     columns, chosen = present(cells), units(cells)
     return [
         {
-            "levels": list(cell.levels.values()),
+            "levels": in_columns(cell.levels, factors),
             "values": [_value(cell.estimates.get(c.name), c, chosen[c.name]) for c in columns],
             "method": cell.method,
             "scope": cell.scope,

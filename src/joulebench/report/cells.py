@@ -55,7 +55,7 @@ class Cell:
     @property
     def label(self) -> str:
         """The levels in one line."""
-        return " · ".join(self.levels.values()) or "all runs"
+        return " · ".join(filter(None, self.levels.values())) or "all runs"
 
     def to_dict(self) -> dict[str, Any]:
         """Give the cell as a JSON-ready dict."""
@@ -160,7 +160,7 @@ def _per_correct(group: Sequence[Reading]) -> Estimate | None:
     The chance is known from a sample of items, so that its interval is that of the accuracy, and
     what holds of the graded answers is taken to hold of those that were not.
     """
-    scored = [each for each in group if each.run.score and each.run.score["n_graded"]]
+    scored = [each for each in group if each.run.score and each.run.score.get("n_graded")]
     accuracy = _accuracy(scored)
     per_answer = energy_per([e.energy for e in scored], [_answers(e) for e in scored])
     if accuracy is None or per_answer is None or accuracy.value == 0 or per_answer.value <= 0:
@@ -184,7 +184,7 @@ def _correct(each: Reading) -> float:
 
 def _accuracy(group: Sequence[Reading]) -> Estimate | None:
     """Take the items of one repetition as the independent ones: repeats ask the same again."""
-    scored = [each for each in group if each.run.score and each.run.score["n_graded"]]
+    scored = [each for each in group if each.run.score and each.run.score.get("n_graded")]
     if not scored:
         return None
     graded = sum((each.run.score or {})["n_graded"] for each in scored)

@@ -47,6 +47,8 @@ def _options(source: Mapping[str, Any]) -> Iterator[str]:
     words = list(factors) if isinstance(factors, list) else _levels(factors)
     if words:
         yield from ("--factors", *map(quoted, words))
+    if source.get("map"):
+        yield from ("--map", quoted(str(source["map"])))
     for condition in source.get("exclude") or []:
         yield from ("--exclude", quoted(str(condition)))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from joulebench.energy import total
 from joulebench.report.agreement import Agreement, agreements
+from joulebench.report.audited import add_audit
 from joulebench.report.cells import Cell, cells
 from joulebench.report.checks import study_checks
 from joulebench.report.contrasts import Contrast, contrasts
@@ -84,8 +85,11 @@ class Content:
 
 
 def content(evidence: Evidence) -> Content:
-    """Compute a report from the records; only the traces that are drawn are read."""
+    """Compute a report from the records, after an audit of them."""
+    audited = add_audit(evidence.table.folder, evidence.runs)
     found, ratios, agreeing = cells(evidence), contrasts(evidence), agreements(evidence)
+    phases = cell_phases(evidence)
+    apart = list(dict.fromkeys(name for cell in phases for name in cell.phases))
     traces, unreadable = trace_pictures(evidence)
     origin = "; ".join(
         f"{method}, {scope}" for method, scope in dict.fromkeys(e.origin for e in evidence.readings)
@@ -93,10 +97,10 @@ def content(evidence: Evidence) -> Content:
     return Content(
         evidence=evidence,
         cells=found,
-        phases=cell_phases(evidence),
+        phases=phases,
         contrasts=ratios,
-        findings=finding_rows(evidence, [*unreadable, *study_checks(evidence)]),
-        headline=headline(ratios, len(found), len(evidence.readings)),
+        findings=finding_rows(evidence, [*unreadable, *study_checks(evidence), *audited]),
+        headline=headline(ratios, len(found), len(evidence.readings), apart),
         cell_pictures=cell_pictures(found, origin.capitalize()),
         trace_pictures=traces,
         drift=drift_picture(evidence),

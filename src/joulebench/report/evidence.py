@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from joulebench.energy import Energy
 from joulebench.errors import UsageError
 from joulebench.exclusion import level_text
 from joulebench.record import Run, RunTable
+from joulebench.report.numbers import ABSENT
 from joulebench.run_row import MEASURED, duration_s, headline_energy
 
 
@@ -148,6 +149,11 @@ def printed_levels(run: Run) -> dict[str, str]:
     return {name: level_text(level) for name, level in run.levels.items()}
 
 
+def in_columns(levels: Mapping[str, str], factors: Iterable[str]) -> list[str]:
+    """Give levels in the columns of all factors; a run may not have a level of each."""
+    return [levels.get(name, ABSENT) for name in factors]
+
+
 def by_cell(readings: Iterable[Reading]) -> dict[tuple[Any, ...], list[Reading]]:
     """Group readings by levels, method and scope."""
     groups: dict[tuple[Any, ...], list[Reading]] = defaultdict(list)
@@ -187,6 +193,7 @@ __all__ = [
     "by_cell",
     "cell_groups",
     "energy_of",
+    "in_columns",
     "printed_levels",
     "reading",
 ]

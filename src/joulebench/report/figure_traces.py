@@ -91,14 +91,19 @@ def _picture(place: int, each: Reading, traces: Mapping[str, Trace]) -> Picture 
     if not shown:
         return None
     figure, axes = canvas(310, 150)
-    start_s = min(w.start_s for w in windows) if windows else float(shown[0].t_s[0])
-    _shade(axes, windows, start_s)
-    _lines(axes, shown, windows, start_s)
+    draw_traces(axes, shown, windows)
     clear_background(figure)
     name = f"trace-{place}"
     svg, png = rendered(figure, name)
-    label = " · ".join(each.levels.values()) or each.run.run_id
+    label = " · ".join(filter(None, each.levels.values())) or each.run.run_id
     return Picture(name, label, _alt(label, shown, windows), _caption(each, shown), svg, png)
+
+
+def draw_traces(axes: Axes, traces: Sequence[Trace], windows: Sequence[Window]) -> None:
+    """Draw power over time from the first window on, with the windows shaded."""
+    start_s = min(w.start_s for w in windows) if windows else float(traces[0].t_s[0])
+    _shade(axes, windows, start_s)
+    _lines(axes, traces, windows, start_s)
 
 
 def window_colour(name: str) -> str:

@@ -29,14 +29,20 @@ class Headline:
         return f"{self.claim} ({self.basis})." if self.basis else f"{self.claim}."
 
 
-def headline(contrasts: Sequence[Contrast], cells: int, runs: int) -> Headline:
+def headline(
+    contrasts: Sequence[Contrast], cells: int, runs: int, apart: Sequence[str] = ()
+) -> Headline:
     """Say the largest contrast that holds, or why there is none.
 
     Args:
         contrasts: The largest first.
         cells: Combinations of levels with an energy.
         runs: Runs with an energy.
+        apart: Windows that have an energy although they are no measured ones.
     """
+    if runs == 0 and apart:
+        names = ", ".join(apart)
+        return Headline(f"No run has a measured window; the energies of {names} are under phases")
     if runs == 0:
         return Headline("No run of this study has an energy yet")
     largest = next((contrast for contrast in contrasts if contrast.holds), None)

@@ -59,10 +59,10 @@ def _context(content: Content) -> dict[str, Any]:
         "imported": "imported" in evidence.origin_words,
         "factors": list(evidence.factors),
         "heads": heads(content.cells),
-        "cell_rows": cell_rows(content.cells, content.findings),
+        "cell_rows": cell_rows(content.cells, content.findings, list(evidence.factors)),
         "notes": _notes(content),
         "phase_heads": phase_heads(content.phases),
-        "phase_rows": phase_rows(content.phases),
+        "phase_rows": phase_rows(content.phases, list(evidence.factors)),
         "phase_notes": phase_notes(content.phases),
         "contrasts": contrast_rows(content.contrasts[:MOST_CONTRASTS]),
         "agreements": agreement_rows(content.agreements),
@@ -90,7 +90,7 @@ def _facts(content: Content) -> list[tuple[str, str]]:
     done = len(evidence.runs) - len(evidence.failed)
     failed = f", {len(evidence.failed)} failed" if evidence.failed else ""
     facts = [("runs", f"{done} done{failed}"), ("cells", f"{len(content.cells)}")]
-    factors = [f"{name} ({len(levels)})" for name, levels in evidence.factors.items()]
+    factors = [f"{name} ({sum(map(bool, levels))})" for name, levels in evidence.factors.items()]
     if factors:
         facts.append(("factors (levels)", " × ".join(factors)))
     energy = total_energy(evidence)

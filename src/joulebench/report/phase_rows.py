@@ -6,11 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from joulebench.report.evidence import in_columns
 from joulebench.report.numbers import ABSENT, Unit, best_unit, count, plus_minus
 from joulebench.report.phases import PHASES, TOKENS, CellPhases
+from joulebench.run_row import WINDOWS_APART
 from joulebench.stats import Estimate
 
-TITLES = {"load": "Load", "warmup": "Warm\u2011up", "prefill": "Prefill", "decode": "Decode"}
+TITLES = {
+    "load": "Load",
+    "warmup": "Warm\u2011up",
+    "prefill": "Prefill",
+    "decode": "Decode",
+    "forward": "Forward",
+    "backward": "Backward",
+    "train": "Training",
+    "eval": "Evaluation",
+}
 
 _PER_TOKEN = {"prefill": "per input token", "decode": "per output token"}
 
@@ -60,12 +71,12 @@ def phase_heads(cells: Sequence[CellPhases]) -> list[dict[str, str]]:
     return [{"title": column.title, "unit": column.unit.symbol} for column in columns(cells)]
 
 
-def phase_rows(cells: Sequence[CellPhases]) -> list[dict[str, Any]]:
+def phase_rows(cells: Sequence[CellPhases], factors: Sequence[str]) -> list[dict[str, Any]]:
     """Give one row a cell: levels, printed quantities with sort keys and what is in doubt."""
     shown = columns(cells)
     return [
         {
-            "levels": list(cell.levels.values()),
+            "levels": in_columns(cell.levels, factors),
             "figures": [_figure(cell, column) for column in shown],
             "method": cell.method,
             "scope": cell.scope,
@@ -86,8 +97,11 @@ def phase_notes(cells: Sequence[CellPhases]) -> list[str]:
         )
     if found & set(TOKENS):
         notes.append("Shares are of the measured energy.")
-    if found - set(TOKENS):
+    if found & {"load", "warmup"}:
         notes.append("Load and warm-up lie outside the measured windows: no share, no tokens.")
+    if found & set(WINDOWS_APART):
+        apart = ", ".join(TITLES[name].lower() for name in WINDOWS_APART if name in found)
+        notes.append(f"Windows that stand for themselves ({apart}) are in no measured window.")
     if "decode" in found:
         notes.append("The first token of each answer comes out of its prefill; the energy of the "
                      "decode is divided by all output tokens.")  # fmt: skip

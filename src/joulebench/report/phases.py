@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from joulebench.energy import Energy, total
+from joulebench.record import Run
 from joulebench.report.cells import energy_per, mean_energy, reading_noise
-from joulebench.report.evidence import Evidence, Reading, cell_groups, energy_of
+from joulebench.report.evidence import (
+    Evidence,
+    Reading,
+    by_cell,
+    cell_groups,
+    energy_of,
+    printed_levels,
+)
+from joulebench.run_row import WINDOWS_APART
 from joulebench.stats import Estimate, ratio_of_sums
 
-PHASES = ("load", "warmup", "prefill", "decode")
-"""Windows that are phases of a trial, in the order in which they happen."""
+PHASES = ("load", "warmup", "prefill", "decode", *WINDOWS_APART)
+"""Windows that are phases of a trial, in the order in which they happen, and those apart."""
 
 TOKENS = {"prefill": "tokens_in", "decode": "tokens_out"}
 """Phases inside the measured windows, with the count that their energy is divided by."""
@@ -77,8 +86,24 @@ class CellPhases:
 
 def cell_phases(evidence: Evidence) -> list[CellPhases]:
     """Estimate the phases of every cell that has one, in the order of the cells."""
-    rows = [_of_cell(group) for group in cell_groups(evidence)]
+    groups = [*cell_groups(evidence), *_groups_apart(evidence)]
+    rows = [_of_cell(group) for group in groups]
     return [row for row in rows if row.phases]
+
+
+def _groups_apart(evidence: Evidence) -> list[list[Reading]]:
+    """Give the runs by cell that have no measured window, but windows that stand for themselves."""
+    measured = {each.run.run_id for each in evidence.readings}
+    others = [r for r in evidence.runs if r.status == "done" and r.run_id not in measured]
+    found = [each for run in others if (each := _reading_apart(run)) is not None]
+    return list(by_cell(found).values())
+
+
+def _reading_apart(run: Run) -> Reading | None:
+    """Give a run with the energies of its windows that stand for themselves, added."""
+    energies = [energy_of(run, name) for name in WINDOWS_APART]
+    known = [energy for energy in energies if energy is not None]
+    return Reading(run, printed_levels(run), total(known), None, None) if known else None
 
 
 def _of_cell(group: Sequence[Reading]) -> CellPhases:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from joulebench.record import Run
-from joulebench.report.evidence import Evidence, Reading, printed_levels
+from joulebench.report.evidence import Evidence, Reading, in_columns, printed_levels
 from joulebench.report.findings import FindingRow, marks
 from joulebench.report.numbers import ABSENT, Unit, best_unit, fixed, places, significant
 from joulebench.stats import Estimate
@@ -34,18 +34,23 @@ def run_rows(evidence: Evidence, findings: Sequence[FindingRow]) -> list[dict[st
     """Give one row a run, as printed text with a number to sort by, in the order of execution."""
     units = run_units(evidence)
     by_id = {each.run.run_id: each for each in evidence.readings}
-    return [_row(run, by_id.get(run.run_id), units, findings) for run in evidence.runs]
+    factors = list(evidence.factors)
+    return [_row(run, by_id.get(run.run_id), units, findings, factors) for run in evidence.runs]
 
 
 def _row(
-    run: Run, each: Reading | None, units: RunUnits, findings: Sequence[FindingRow]
+    run: Run,
+    each: Reading | None,
+    units: RunUnits,
+    findings: Sequence[FindingRow],
+    factors: Sequence[str],
 ) -> dict[str, Any]:
     touched = dict.fromkeys((finding.rule for finding in run.findings), 1)
     return {
         "run_id": run.run_id,
         "order": run.trial.get("order", ABSENT),
         "block": run.trial.get("block", ABSENT),
-        "levels": list(printed_levels(run).values()),
+        "levels": in_columns(printed_levels(run), factors),
         "status": run.status,
         "host": run.host,
         "error": run.error or "",
