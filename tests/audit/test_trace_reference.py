@@ -15,7 +15,7 @@ from joulebench.finding import Finding
 
 @cache
 def _findings(study: Path) -> dict[str, list[Finding]]:
-    views = [view for unit in gather([study]).units for view in unit.runs()]
+    views = [unit.view(place) for unit in gather([study]).units for place in range(unit.count)]
     by_rule: dict[str, list[Finding]] = defaultdict(list)
     for finding in found(*views):
         by_rule[finding.rule].append(finding)

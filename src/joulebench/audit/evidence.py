@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,6 @@ class Unit:
     findings: tuple[Finding, ...] = ()
     digests: list[RunDigest] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
-
-    def runs(self) -> Iterator[AuditRun]:
-        """Give the runs one after the other; what a run holds is let go with it.
-
-        Raises:
-            UsageError: One cannot be read.
-        """
-        return map(self.view, range(self.count))
 
     def keep(self, place: int, digest: RunDigest) -> None:
         """Keep what later rules need of the run at a place."""

@@ -138,13 +138,12 @@ def _unreadable(view: AuditRun) -> Iterator[Finding]:
 
 def _add_tables(evidence: Evidence, unit: Unit) -> None:
     """Add the tables that a unit's runs make: ours, and the author's as far as no file holds it."""
-    ours = recomputed_table(unit.name, unit.digests)
+    ours = recomputed_table(unit.name, unit.digests, evidence.devices)
     if ours is not None:
-        evidence.tables.append(replace(ours, devices=evidence.devices))
+        evidence.tables.append(ours)
     read = {table.path.name for table in evidence.tables if table.path is not None}
     told = [each for each in unit.digests if _source_table(each.run.facts) not in read]
-    for table in published_tables(unit.name, told):
-        evidence.tables.append(replace(table, devices=evidence.devices))
+    evidence.tables += published_tables(unit.name, told, evidence.devices)
 
 
 def _source_table(facts: dict[str, Any]) -> str:

@@ -68,11 +68,6 @@ class Joined:
         return tuple(part for part in self.recomputed[0].headline if part in self.parts)
 
     @cached_property
-    def several_windows(self) -> bool:
-        """Whether runs have more windows than the measured ones."""
-        return any(len(set(self.figures(part)[0].by_window)) > 1 for part in self.parts)
-
-    @cached_property
     def windows_unknown(self) -> bool:
         """Whether nothing says when the work ran, so that ours are figures of whole logs."""
         rules = [{finding.rule for finding in each.run.findings} for each in self.digests]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from joulebench.audit.joint_divisors import Divisor, divisors
+from joulebench.audit.joint_divisors import Divisor, divisors, sound_divisors
 from joulebench.audit.joint_fit import (
     FITTED,
     Fit,
@@ -56,7 +56,7 @@ def fit_energy(joined: Joined, column: str, space: Space) -> Fit | None:
     if meaning is None or not joined.is_judged(meaning):
         return None
     target = target_parts(joined, meaning)
-    sound = [d for d in divisors(joined, column, meaning) if not d.fault]
+    sound = sound_divisors(joined, column, meaning)
     if not target or not sound:
         return None
     plain = Hypothesis(tuple(target.items()), tuple(joined.plain_key(part) for part in target))

@@ -66,11 +66,6 @@ class Hypothesis:
         )
         return Hypothesis(tuple(weights.items()), tuple(keys))
 
-    def with_sound(self, key: str) -> Hypothesis:
-        """Give it with one of its ways replaced by the sound one."""
-        sound = f"{WAYS[key].unit}:{WAYS[key].sound}"
-        return Hypothesis(self.weights, tuple(sound if k == key else k for k in self.keys))
-
 
 class Space:
     """The hypotheses on rows, with the logarithm of what each gives.

@@ -121,14 +121,16 @@ def known_meanings(columns: Iterable[str]) -> dict[str, Meaning | None]:
     return {}
 
 
-def recomputed_table(name: str, digests: Sequence[RunDigest]) -> AuditTable | None:
+def recomputed_table(
+    name: str, digests: Sequence[RunDigest], devices: tuple[str, ...]
+) -> AuditTable | None:
     """Give the rows of the runs whose joules were integrated from traces; ``None`` if none was."""
     kept = [each.run for each in digests if each.run.energy and not _as_published(each)]
     if not kept:
         return None
     factors = tuple(dict.fromkeys(factor for run in kept for factor in run.levels))
     cells = _columns([row(run) for run in kept])
-    return AuditTable(name, cells, recomputed=True, factors=factors)
+    return AuditTable(name, cells, recomputed=True, factors=factors, devices=devices)
 
 
 def _as_published(each: RunDigest) -> bool:
@@ -136,7 +138,9 @@ def _as_published(each: RunDigest) -> bool:
     return any(finding.rule == "no-trace" for finding in each.run.findings)
 
 
-def published_tables(name: str, digests: Sequence[RunDigest]) -> Iterator[AuditTable]:
+def published_tables(
+    name: str, digests: Sequence[RunDigest], devices: tuple[str, ...]
+) -> Iterator[AuditTable]:
     """Give what a source published for its runs, rows of equal columns together."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for each in digests:
@@ -148,7 +152,8 @@ def published_tables(name: str, digests: Sequence[RunDigest]) -> Iterator[AuditT
     for number, records in enumerate(groups.values(), 1):
         cells = _columns(records)
         which = f" {number}" if len(groups) > 1 else ""
-        yield AuditTable(f"{name}: published{which}", cells, meanings=known_meanings(cells))
+        title = f"{name}: published{which}"
+        yield AuditTable(title, cells, meanings=known_meanings(cells), devices=devices)
 
 
 def _columns(records: Sequence[Mapping[str, Any]]) -> dict[str, Texts]:
