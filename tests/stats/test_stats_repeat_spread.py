@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from joulebench.stats.equivalence import equivalence
+from joulebench.stats.log_ratio_equivalence import log_ratio_equivalence
 from joulebench.stats.repeat_spread import medians, pooled_spread
 
 
@@ -49,8 +49,8 @@ def test_an_effect_as_large_as_the_margin_is_seldom_called_none() -> None:
     rng = np.random.default_rng(4)
     called = 0
     for _ in range(2000):
-        tested = equivalence(rng.normal(0.05, 0.02, 4))
+        tested = log_ratio_equivalence(rng.normal(0.05, 0.02, 4))
         assert tested is not None
         called += tested.within(0.05)
     assert called / 2000 == pytest.approx(0.05, abs=0.015)
-    assert equivalence(np.array([0.1])) is None
+    assert log_ratio_equivalence(np.array([0.1])) is None

@@ -21,7 +21,7 @@ from joulebench.stats.coincidence import (
     rounding_step,
     significant_digits,
 )
-from joulebench.stats.equivalence import equivalence
+from joulebench.stats.log_ratio_equivalence import log_ratio_equivalence
 from joulebench.stats.repeat_spread import pooled_spread
 
 _MUST = (*WORK, "precision", "model", "hardware", "clock")
@@ -215,7 +215,7 @@ def _farthest(pairs: MatchedPairs, column: str) -> float:
     ratios = pairs.log_ratios(column)
     known = ratios[np.isfinite(ratios)]
     if len(known) >= _FEWEST_PAIRS:
-        tested = equivalence(known)
+        tested = log_ratio_equivalence(known)
         return math.inf if tested is None else tested.farthest
     return _farthest_by_repeats(pairs, column, known)
 

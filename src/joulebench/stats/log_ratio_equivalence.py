@@ -28,7 +28,7 @@ class Equivalence:
         return self.farthest < margin
 
 
-def equivalence(log_ratios: NDArray[np.float64]) -> Equivalence | None:
+def log_ratio_equivalence(log_ratios: NDArray[np.float64]) -> Equivalence | None:
     """Test a paired effect for equivalence to none by two one-sided t tests.
 
     Both tests at 5 % pass if and only if the 90 % interval of the mean lies within the margin
