@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from joulebench.stats.estimate import Estimate
+from joulebench.stats.number_check import finite, fraction
+from joulebench.stats.refused import Refused
 
 
 def wilson_interval(correct: float, n: float, *, level: float = 0.95) -> Estimate:
@@ -24,8 +26,9 @@ def wilson_interval(correct: float, n: float, *, level: float = 0.95) -> Estimat
     Raises:
         ValueError: ``n`` is not above 0 or ``correct`` lies outside 0 to ``n``.
     """
-    if not (n > 0 and 0 <= correct <= n):
-        raise ValueError(f"need 0 <= correct <= n and n > 0, got {correct} of {n}")
+    fraction(level, "level", 0.95)
+    if not finite(n, "n") > 0 or not 0 <= finite(correct, "correct") <= n:
+        raise Refused(f"need 0 <= correct <= n and n > 0, got {correct} of {n}")
     from scipy.special import ndtri
 
     z = float(ndtri(0.5 + level / 2))

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from joulebench.stats.estimate import Estimate
 from joulebench.stats.mean import Values, checked, expanded_uncertainty
+from joulebench.stats.number_check import fraction
+from joulebench.stats.refused import Refused
 from joulebench.stats.trend import within_group_slope
 
 LEAST = 3
@@ -75,12 +77,13 @@ def bland_altman(
         ValueError: Different lengths, fewer than three pairs, values that are not finite, or a
             relative difference of a pair whose mean is 0.
     """
+    fraction(level, "level", 0.95)
     a, b = checked(first), checked(second)
     if a.shape != b.shape or a.size < LEAST:
-        raise ValueError(f"need {LEAST} pairs or more, got {a.size} and {b.size} values")
+        raise Refused(f"need {LEAST} pairs or more, got {a.size} and {b.size} values")
     mean = 0.5 * (a + b)
     if relative and (mean == 0).any():
-        raise ValueError("a relative difference needs pairs whose mean is not 0")
+        raise Refused("a relative difference needs pairs whose mean is not 0")
     difference = (a - b) / mean if relative else a - b
     sd = float(np.std(difference, ddof=1))
     lower, upper = (_limit(difference, sd, sign, level) for sign in (-1, 1))

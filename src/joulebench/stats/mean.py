@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from joulebench.stats.estimate import Estimate
+from joulebench.stats.number_check import LARGEST, fraction, number
+from joulebench.stats.refused import Refused
 
 Values = Sequence[float] | npt.NDArray[np.float64]
 
@@ -91,10 +93,17 @@ def expanded_uncertainty(
         than that of the noise alone: with few repeats a bias raises ``nu_eff`` and lowers ``t`` so
         far that the formula by itself would say that being less sure narrows the interval
         (Ballico 2000, Metrologia 37, 61).
+
+    Raises:
+        Refused: A figure that is no number, a negative uncertainty, or a level outside 0 to 1.
     """
     # Of scipy.special and not scipy.stats, whose import and whose calls take far longer.
     from scipy.special import stdtrit
 
+    fraction(level, "level", 0.95)
+    noise, bias = number(noise, "the noise"), number(bias, "the bias")
+    dof = number(dof, "the degrees of freedom")
+    check_uncertainty(bias, 0.0 if math.isnan(noise) else noise)
     combined = math.hypot(noise, bias)
     if math.isnan(combined) or combined == 0.0:
         return combined, dof
@@ -108,15 +117,23 @@ def checked(values: Values) -> npt.NDArray[np.float64]:
     """Give the values as a float array of shape (n,), n at least 1, all finite.
 
     Raises:
-        ValueError: They are not.
+        Refused: They are not, or too large to square.
     """
-    sample = np.asarray(values, dtype=float)
+    try:
+        raw = np.asarray(values)
+        if raw.dtype.kind in "USmMc":
+            raise TypeError
+        sample = np.asarray(raw, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        raise Refused("values must be numbers, one after the other: convert them first") from None
     if sample.ndim != 1 or sample.size == 0:
-        raise ValueError(
+        raise Refused(
             f"need at least one of the values, in one dimension; got shape {sample.shape}"
         )
     if not np.isfinite(sample).all():
-        raise ValueError("values must be finite; drop what was not measured before estimating")
+        raise Refused("values must be finite; drop what was not measured before estimating")
+    if np.abs(sample).max() > LARGEST:
+        raise Refused("values above 1e150 are too large to square: choose a larger unit")
     return sample
 
 
@@ -126,6 +143,7 @@ def check_uncertainty(*figures: float) -> None:
     Raises:
         ValueError: One is negative or not finite.
     """
-    for figure in figures:
+    for given in figures:
+        figure = number(given, "a standard uncertainty")
         if not (math.isfinite(figure) and figure >= 0):
-            raise ValueError(f"a standard uncertainty must be finite and at least 0, not {figure}")
+            raise Refused(f"a standard uncertainty must be finite and at least 0, not {figure}")

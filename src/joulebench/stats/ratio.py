@@ -19,6 +19,8 @@ from joulebench.stats.mean import (
     noises_of_mean,
     symmetric,
 )
+from joulebench.stats.number_check import LARGEST
+from joulebench.stats.refused import Refused
 
 Array = npt.NDArray[np.float64]
 
@@ -66,7 +68,7 @@ def paired_ratio(
     """
     above, below = _logs(numerator), _logs(denominator)
     if above.shape != below.shape:
-        raise ValueError(f"pairs need equal lengths, got {len(above)} and {len(below)}")
+        raise Refused(f"pairs need equal lengths, got {len(above)} and {len(below)}")
     logs = mean_estimate(above - below, bias=log_bias, reading_noise=log_noise, level=level)
     return _from_log(logs, "geometric mean of paired ratios, t interval on the log scale")
 
@@ -97,12 +99,13 @@ def log_ratio(
         ValueError: No strata, unequal numbers of strata, a group of fewer than two values, or a
             value that is not positive and finite.
     """
+    check_uncertainty(log_bias, log_noise)
     if not numerator or len(numerator) != len(denominator):
-        raise ValueError("need the same strata, at least one, on both sides of a ratio")
+        raise Refused("need the same strata, at least one, on both sides of a ratio")
     above, below = [_logs(g) for g in numerator], [_logs(g) for g in denominator]
     groups = [*above, *below]
     if min(map(len, groups)) < 2:
-        raise ValueError("an unpaired ratio needs at least two values in every group")
+        raise Refused("an unpaired ratio needs at least two values in every group")
     strata = len(above)
     value = float(np.mean([a.mean() - b.mean() for a, b in zip(above, below, strict=True)]))
     parts = np.array([g.var(ddof=1) / len(g) for g in groups]) / strata**2
@@ -143,10 +146,15 @@ def ratio_of_sums(
     """
     y, x = _ratio_sides(numerator, denominator)
     check_uncertainty(bias, reading_noise)
-    value, n, x_mean = float(y.sum() / x.sum()), len(y), float(x.mean())
+    n, x_mean = len(y), float(x.mean())
+    with np.errstate(over="ignore"):  # what comes out too large is refused
+        value = float(y.sum() / x.sum())
     if n == 1 and reading_noise == 0:
         return _single_ratio(value, bias / x_mean, level)
-    noises = noises_of_mean((y - value * x) / x_mean, reading_noise / x_mean)
+    parts = (y - value * x) / x_mean
+    if not np.abs(parts).max() < LARGEST:
+        raise Refused(f"a ratio as large as {value:g} cannot be squared: choose other units")
+    noises = noises_of_mean(parts, reading_noise / x_mean)
     method = "ratio of sums, linearised" if n > 1 else SINGLE
     return symmetric(value, n, noises, bias / x_mean, level, method)
 
@@ -154,9 +162,9 @@ def ratio_of_sums(
 def _ratio_sides(numerator: Values, denominator: Values) -> tuple[Array, Array]:
     y, x = checked(numerator), checked(denominator)
     if y.shape != x.shape:
-        raise ValueError(f"a ratio of values needs equal lengths, got {len(y)} and {len(x)}")
+        raise Refused(f"a ratio of values needs equal lengths, got {len(y)} and {len(x)}")
     if x.sum() <= 0:
-        raise ValueError("the values of a ratio's denominator must sum to more than 0")
+        raise Refused("the values of a ratio's denominator must sum to more than 0")
     return y, x
 
 
@@ -174,19 +182,23 @@ def _satterthwaite(parts: Array, dofs: Array) -> float:
 def _logs(values: Values) -> Array:
     sample = checked(values)
     if (sample <= 0).any():
-        raise ValueError("a ratio on the log scale needs values above 0")
+        raise Refused("a ratio on the log scale needs values above 0")
     return np.log(sample)
 
 
+def _exp(log: float) -> float:
+    return math.exp(log) if log < _LARGEST_LOG else math.inf
+
+
 def _from_log(logs: Estimate, method: str) -> Estimate:
-    value = math.exp(logs.value)
+    value, low = _exp(logs.value), _exp(logs.low)
     return Estimate(
         value,
-        math.exp(logs.low),
-        math.exp(logs.high) if logs.high < _LARGEST_LOG else math.inf,
+        low,
+        _exp(logs.high),
         logs.n,
-        value * logs.noise,
-        value * logs.bias,
+        value * logs.noise if logs.noise else 0.0,
+        value * logs.bias if logs.bias else 0.0,
         logs.dof,
         logs.level,
         method,

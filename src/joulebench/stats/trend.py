@@ -9,6 +9,8 @@ import numpy as np
 
 from joulebench.stats.estimate import Estimate
 from joulebench.stats.mean import Values, checked, expanded_uncertainty
+from joulebench.stats.number_check import fraction
+from joulebench.stats.refused import Refused
 
 
 def within_group_slope(
@@ -33,9 +35,11 @@ def within_group_slope(
         ValueError: Different lengths, or values that are not finite.
     """
     ys, xs = checked(y), checked(x)
-    if not len(ys) == len(xs) == len(groups):
-        raise ValueError(f"need equal lengths, got {len(ys)}, {len(xs)} and {len(groups)}")
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    fraction(level, "level", 0.95)
+    each = np.asarray(groups)
+    if each.shape != ys.shape or ys.shape != xs.shape:
+        raise Refused(f"need equal lengths, got {len(ys)}, {len(xs)} and {each.size}")
+    names, index = np.unique(each, return_inverse=True)
     count = np.bincount(index)
     y_in = ys - (np.bincount(index, ys) / count)[index]
     x_in = xs - (np.bincount(index, xs) / count)[index]
