@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from joulebench.errors import UsageError
+from joulebench.record import Run, RunTable
 from joulebench.study_file import json_schema, seed_of
+from joulebench.study_folder import open_study
 from joulebench.study_plan import plan
 from joulebench.study_read import differences, dump, load, parse, presets
 
@@ -129,7 +131,7 @@ def test_a_command_takes_levels() -> None:
         ({"workload": "train"}, "workload: must be 'generate' or 'command', not 'train'"),
         ({"testbeds": [{}]}, "testbeds: this version runs trials on this machine only"),
         ({"tasks": {"score": {"kind": "judge"}}}, "tasks.score: this version scores by the label"),
-        ({"analysis": {"preset": "x"}}, "analysis: this version"),
+        ({"analysis": {"presets": "x"}}, "analysis: key 'presets' is not known"),
         ({"study": "../x"}, "is also a folder's name"),
         ({"sampling": {"max_tokens": 2, "min_tokens": 3}}, "min_tokens 3 is above max_tokens 2"),
         ({"factors": {"model": ["a"], "task": ["boolq"], "colour": ["red"]}}, "changes nothing"),
@@ -273,3 +275,15 @@ def test_an_imported_study_is_not_run(tmp_path: Path) -> None:
         UsageError, match=r"imported and cannot be run here; type: joulebench report"
     ):
         load(str(tmp_path))
+
+
+def test_what_is_asked_of_the_results_may_change_when_the_runs_are_there(tmp_path: Path) -> None:
+    study = {"study": "s", "repetitions": 2, "analysis": {"preset": ""}}
+    table = RunTable.create(tmp_path / "s", {k: study[k] for k in ("study", "repetitions")})
+    trial = {"order": 1, "block": 1, "repetition": 1, "levels": {}}
+    table.append(Run("r01", "s", trial, "failed", error="stopped"))
+    asked = {**study, "analysis": {"response": ["energy_j"]}}
+    assert open_study(table.folder, asked, {}).study == asked
+    assert RunTable.load(table.folder).study["analysis"] == {"response": ["energy_j"]}
+    with pytest.raises(UsageError, match="repetitions is 2 there and 3 now"):
+        open_study(table.folder, {**asked, "repetitions": 3}, {})

@@ -182,8 +182,7 @@ class RunTable:
                 (folder / room).mkdir(parents=True, exist_ok=True)
             table = cls(folder, dict(study), dict(hosts or {}))
             table.write_hosts()
-            text = yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True)
-            write_whole(folder / "study.yaml", text)
+            table.write_study()
         except OSError as error:
             _unmake(folder)
             raise UsageError(f"cannot make {folder}: {error.strerror}; choose --out") from error
@@ -246,6 +245,11 @@ class RunTable:
     def _keep(self, runs: Iterable[Run]) -> None:
         for run in runs:
             self._runs[run.run_id] = run
+
+    def write_study(self) -> None:
+        """Write ``study.yaml`` from :attr:`study`."""
+        text = yaml.safe_dump(self.study, sort_keys=False, allow_unicode=True)
+        write_whole(self.folder / "study.yaml", text)
 
     def write_hosts(self) -> None:
         """Write ``hosts.json``."""

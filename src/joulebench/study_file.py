@@ -136,6 +136,17 @@ class Protocol(Strict):
     """fork server: from a process that has only imported the libraries; fresh: from nothing."""
 
 
+class AnalysisFile(Strict):
+    """What ``joulebench analyze`` asks of the study, where its options do not say."""
+
+    preset: str = ""
+    """Questions that are known by name: llama-generations; those of any study if empty."""
+    response: list[str] = []  # noqa: RUF012  (pydantic copies it)
+    """What was measured: energy_j, accuracy; found if empty."""
+    factors: list[str] = []  # noqa: RUF012  (pydantic copies it)
+    """What is compared; all factors if empty."""
+
+
 class StudyFile(Strict):
     """A study: the question, and everything that its answer depends on."""
 
@@ -171,6 +182,8 @@ class StudyFile(Strict):
     """What happens around the measured work."""
     meters: Literal["auto"] | list[str | dict[str, dict[str, Any] | None]] = "auto"
     """auto: all sensors of this machine; or a list of names, or of {name: {option: value}}."""
+    analysis: AnalysisFile = AnalysisFile()
+    """What is asked of the results; may be changed when the runs are there."""
 
     @model_validator(mode="before")
     @classmethod

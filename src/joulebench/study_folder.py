@@ -37,6 +37,7 @@ def open_study(folder: Path, study: Mapping[str, Any], hosts: Mapping[str, Any])
         (folder / "study.yaml").unlink()
         return RunTable.create(folder, study, hosts)
     _refuse_another(table, study)
+    _ask_anew(table, study)
     clear_leftovers(folder)
     known = dict(table.hosts)
     table.hosts.update(hosts)
@@ -92,7 +93,7 @@ def _refuse_another(table: RunTable, study: Mapping[str, Any]) -> None:
             f"{table.folder} holds the study {table.name!r}, not {study['study']!r}; choose "
             "another folder with --out"
         )
-    differing = differences(table.study, study)
+    differing = differences(_as_run(table.study), _as_run(study))
     if differing:
         more = f" (and {len(differing) - _SHOWN} more)" if len(differing) > _SHOWN else ""
         place = shlex.quote(str(table.folder))
@@ -101,6 +102,18 @@ def _refuse_another(table: RunTable, study: Mapping[str, Any]) -> None:
             f"go on as before with 'joulebench run {place}', or run the changed study with --out "
             "in another folder"
         )
+
+
+def _as_run(study: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the runs depend on: all but what is asked of their results."""
+    return {key: value for key, value in study.items() if key != "analysis"}
+
+
+def _ask_anew(table: RunTable, study: Mapping[str, Any]) -> None:
+    """Write down what is now asked of the results, if that was changed or was not there."""
+    if table.study.get("analysis") != study.get("analysis"):
+        table.study = dict(study)
+        table.write_study()
 
 
 def clear_leftovers(folder: Path) -> None:

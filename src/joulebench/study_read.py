@@ -15,7 +15,6 @@ from joulebench.strict_yaml import OnceLoader
 from joulebench.study_file import StudyFile
 
 _LATER = {
-    "analysis": "this version analyses every study in one way; remove the key",
     "testbeds": "this version runs trials on this machine only; remove the key",
     "tasks.score": "this version scores by the label in the answer only; remove the key",
 }
