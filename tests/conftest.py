@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,9 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from browser import Browser
+    from long_table import LongTable
+    from published_oracles import Oracle
+
+
+# A busy machine is no failure.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +91,34 @@ def browser(
     path = program("chromium", "chromium-browser", "google-chrome")
     with Browser(path, tmp_path_factory.mktemp("profile")) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def analysed(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the published table's analysis."""
+    from joulebench.analysis.analyse import analyse
+
+    table = reference / "greenlab/run_tables/GL_Final_Run_Table_Edited.csv"
+    out = tmp_path_factory.mktemp("published")
+    analyse(table, out, preset="llama-generations", plots=False)
+    return out
+
+
+@pytest.fixture(scope="session")
+def long(analysed: Path) -> LongTable:
+    """Every number of that analysis."""
+    from long_table import LongTable
+
+    return LongTable(analysed / "tables" / "statistics.csv")
+
+
+@pytest.fixture(scope="session")
+def oracle() -> dict[str, Oracle]:
+    """What R says of the published table; tests that need it are skipped where it is absent."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "oracles"
+    place = Path(os.environ.get("JOULEBENCH_ORACLES", default)) / "json"
+    if not place.is_dir():
+        pytest.skip(f"R's values absent: {place} (set JOULEBENCH_ORACLES to their place)")
+    names = ("RQ1_1", "RQ1_2", "RQ2", "RQ3", "ART")
+    files = {name: place / f"greenlab_published_{name}.json" for name in names}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}

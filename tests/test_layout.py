@@ -20,7 +20,9 @@ VALUES = {
 MEASURING = {
     "meters", "engines", "tasks", "workloads", "testbed", "characterize", "measurement",
 }  # fmt: skip
-READING = {"importers", "stats", "meter_comparison", "audit", "report"}
+READING = {
+    "importers", "stats", "meter_comparison", "audit", "report", "analysis", "comparison",
+}  # fmt: skip
 
 MAY_IMPORT = {
     **dict.fromkeys(VALUES, VALUES),
@@ -35,7 +37,9 @@ MAY_IMPORT = {
     "measurement": VALUES | {"meters", "testbed"},
     "importers": VALUES,
     "audit": VALUES | {"importers", "stats"},
-    "report": VALUES | READING,
+    "report": VALUES | READING - {"analysis", "comparison"},
+    "analysis": VALUES | READING - {"comparison"},
+    "comparison": VALUES | READING,
 }
 
 HEAVY = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from joulebench.errors import UsageError, unknown
 
@@ -27,14 +27,19 @@ class Exclusion:
     Args:
         expression: For example ``"generation == '2' and model_size != '7B'"``.
         factors: Names that may be used.
+        spelling: How the levels are spelt that it will be asked about, where that is not as people
+            wrote them: gives "2" for "2.0".
 
     Raises:
         UsageError: The expression cannot be read, or names what is not a factor.
     """
 
-    def __init__(self, expression: str, factors: Sequence[str]) -> None:
+    def __init__(
+        self, expression: str, factors: Sequence[str], spelling: Callable[[str], str] = str
+    ) -> None:
         self.expression = expression
         self.factors = tuple(factors)
+        self._spelling = spelling
         self._tree = self._parse()
         self._check(self._tree)
 
@@ -115,7 +120,7 @@ class Exclusion:
     def _text(self, node: ast.expr, levels: Levels) -> str:
         if isinstance(node, ast.Name):
             return level_text(levels[node.id]) if node.id in self.factors else node.id
-        return self._constant(node) or ""
+        return self._spelling(self._constant(node) or "")
 
     def _constant(self, node: ast.expr) -> str | None:
         """Give a constant as written: 3.10 stays '3.10'."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from joulebench.audit.compute_bounds import ROUNDING, rate_bound
 from joulebench.audit.compute_columns import Pass, passes, quotient, setup_labels, setups
@@ -134,6 +133,8 @@ def _growths(
     The variance of the power is ``sum c^2 var`` with ``c = (x - mean x) / Sxx``: of the stated
     standard errors where all are there, else of the residuals of all groups, whose scatter is one.
     """
+    from scipy.special import ndtri, stdtrit  # of scipy.stats the import takes half a second
+
     fits = [_fit(log_work[list(rows)], np.log(seconds[list(rows)])) for rows in found.values()]
     free = sum(len(rows) - 2 for rows in found.values())
     scatter = sum(fit[1] for fit in fits) / free if free > 0 else np.nan
@@ -141,9 +142,9 @@ def _growths(
     for rows, (power, _, weights) in zip(found.values(), fits, strict=True):
         stated = relative[list(rows)]
         if np.all(np.isfinite(stated)):
-            half = float(stats.norm.ppf(0.975) * np.sqrt(np.sum((weights * stated) ** 2)))
+            half = float(ndtri(0.975) * np.sqrt(np.sum((weights * stated) ** 2)))
         elif free > 0:
-            half = float(stats.t.ppf(0.975, free) * np.sqrt(scatter * np.sum(weights**2)))
+            half = float(stdtrit(free, 0.975) * np.sqrt(scatter * np.sum(weights**2)))
         else:
             half = np.inf
         growths.append(Growth(power, half))

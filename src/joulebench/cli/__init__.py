@@ -23,6 +23,8 @@ VERBS = {
     "status": ("status:status_command", "Say how far a study is."),
     "import": ("import_:import_command", "Read other tools' results into a study."),
     "audit": ("audit:audit_command", "Check results, ours or anybody's, and say what is wrong."),
+    "analyze": ("analyze:analyze_command", "Test what runs show, and say what they can carry."),
+    "compare": ("compare:compare_command", "Hold one study or table against another."),
     "report": ("report:report_command", "Write tables, figures and the page of a study."),
 }
 """Each verb's file and function, and what it does in a few words."""

@@ -25,15 +25,20 @@ _PATIENCE_S = 60.0
 """A second process that has been silent for so long is given up; its work is done here."""
 
 
-def in_two(work: Callable[[int], T], count: int) -> Generator[T, None, None]:
+def in_two(work: Callable[[int], T], count: int, fewest: int = _FEWEST) -> Generator[T, None, None]:
     """Give ``work(0)`` to ``work(count - 1)`` in order, every second one made by a forked process.
 
     The two go side by side: neither gets further ahead than the pipe between them holds, so that
     little is kept however many there are. What the second process does not deliver, whatever
     becomes of it, is worked out here instead, so errors are raised from this process. The first
     piece is made before the fork, so that what it imports is imported once.
+
+    Args:
+        work: Makes a piece.
+        count: How many there are.
+        fewest: Below so many this process makes them all.
     """
-    if count < _FEWEST or not may_fork():
+    if count < fewest or not may_fork():
         yield from map(work, range(count))
         return
     yield work(0)

@@ -122,8 +122,14 @@ def canvas(width_pt: float, height_pt: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def rendered(figure: Figure, name: str) -> tuple[str, bytes]:
-    """Give a figure as SVG text and PNG bytes, the same for the same drawing."""
+def rendered(figure: Figure, name: str, dpi: int = 200) -> tuple[str, bytes]:
+    """Give a figure as SVG text and PNG bytes, the same for the same drawing.
+
+    Args:
+        figure: The drawing.
+        name: Its name, which ids inside the SVG are made of.
+        dpi: Dots an inch of the PNG.
+    """
     from matplotlib import style
 
     svg, png = io.BytesIO(), io.BytesIO()
@@ -133,7 +139,7 @@ def rendered(figure: Figure, name: str) -> tuple[str, bytes]:
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(svg, format="svg", metadata=metadata)
-        figure.savefig(png, format="png", dpi=200, metadata={"Software": None}, facecolor="white")
+        figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None}, facecolor="white")
     return svg.getvalue().decode(), png.getvalue()
 
 

@@ -1,0 +1,1 @@
+"""What the runs of a study say about its questions, and what its design lets them say."""
