@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from joulebench.attribution import Attribution, IdlePower, Weights, attribute
     from joulebench.audit.examine import Examined, examine_results
     from joulebench.channel import Channel, Window
+    from joulebench.comparison.compare import compare_studies
+    from joulebench.comparison.comparison import Comparison
     from joulebench.energy import Energy, Trace, headline_channels
     from joulebench.errors import EnergyError, Unavailable, UsageError
     from joulebench.finding import Finding
@@ -25,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Attribution",
     "Channel",
+    "Comparison",
     "Energy",
     "EnergyError",
     "Examined",
@@ -42,6 +45,7 @@ __all__ = [
     "Window",
     "attribute",
     "compare_meters",
+    "compare_studies",
     "examine_results",
     "headline_channels",
     "load_traces",
@@ -52,6 +56,7 @@ __all__ = [
 _HOMES = {
     "Attribution": "attribution",
     "Channel": "channel",
+    "Comparison": "comparison.comparison",
     "Energy": "energy",
     "EnergyError": "errors",
     "Examined": "audit.examine",
@@ -69,6 +74,7 @@ _HOMES = {
     "Window": "channel",
     "attribute": "attribution",
     "compare_meters": "meter_comparison",
+    "compare_studies": "comparison.compare",
     "examine_results": "audit.examine",
     "headline_channels": "energy",
     "load_traces": "record",

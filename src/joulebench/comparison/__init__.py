@@ -1,0 +1,1 @@
+"""Two studies or tables held against each other: ratios with intervals, a verdict in words."""
