@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,3 +97,68 @@ def test_the_start_is_timed(tmp_path: Path) -> None:
     for [[imported_s, entered_s]] in times.values():
         assert 0 < imported_s < entered_s
     assert "| joulebench |" in said
+
+
+WITHOUT_R = {**os.environ, "PATH": str(Path(sys.executable).parent)}
+
+
+def figures_of(script: str, place: Path, *words: str, with_r: bool) -> tuple[dict[str, Any], str]:
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / script), *words, "--json", str(place)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=None if with_r else WITHOUT_R,
+    )
+    return json.loads(place.read_text()), done.stdout
+
+
+def with_rscript() -> None:
+    if shutil.which("Rscript") is None:
+        pytest.skip("Rscript is not installed")
+
+
+def test_the_analysis_is_timed_alone_where_there_is_no_r(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    loaded("generations_table").generations_table(repetitions=3).to_csv(table, index=False)
+    words = (str(table), "--repeats", "1", "--cold")
+    found, said = figures_of("analysis.py", tmp_path / "times.json", *words, with_r=False)
+    assert found["times"].keys() == {"analysis", "start of the verb alone"}
+    [spent] = found["times"]["analysis"]
+    assert spent["cpu_s"] > 0
+    assert 10 < spent["peak_mb"] < 2000
+    assert found["figures"] > 5000
+    assert found["without_r"] in said
+    assert "Rscript is not installed" in said
+
+
+@pytest.mark.parametrize("with_r", [False, True])
+def test_the_mixed_model_is_timed_and_compared(tmp_path: Path, with_r: bool) -> None:
+    if with_r:
+        with_rscript()
+    words = ("--rows", "3000", "--groups", "30", "--repeats", "1", "--cold")
+    found, said = figures_of("mixed_model.py", tmp_path / "times.json", *words, with_r=with_r)
+    assert "| Joulebench |" in said
+    inner = json.loads(found["times"]["Joulebench"][0]["said"])
+    assert 0 < inner["seconds"] < found["times"]["Joulebench"][0]["wall_s"]
+    assert len(inner["estimate"]) == 6
+    assert len(inner["f"]) == 3
+    if "R" not in found["times"]:
+        assert found["without_r"] in said
+        return
+    assert max(found["deviations"].values()) < 1e-4
+
+
+@pytest.mark.parametrize("with_r", [False, True])
+def test_the_bootstrap_is_timed_beside_a_loop(tmp_path: Path, with_r: bool) -> None:
+    if with_r:
+        with_rscript()
+    words = ("--resamples", "2000", "--repeats", "1")
+    found, said = figures_of("bootstrap.py", tmp_path / "times.json", *words, with_r=with_r)
+    assert len(found["times_s"]) == (3 if with_r and not found["without_r"] else 2)
+    ends = list(found["intervals"].values())
+    # Each draws on its own: ends of 2,000 resamples scatter by some tenth of the standard error.
+    for low, high in ends:
+        assert abs(low - ends[0][0]) < 0.015
+        assert abs(high - ends[0][1]) < 0.015
+    assert "bootstrap_contrast, BCa" in said
