@@ -22,8 +22,12 @@ lint: $(VENV)/.test
 check-types: $(VENV)/.test
 	$(VENV)/bin/mypy
 
+# Tests that only compute share the processors; those with sensors, servers and clocks run alone.
+COMPUTED = tests/stats tests/analysis tests/comparison tests/audit
+
 test-only: $(VENV)/.test
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(COMPUTED) $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest $(addprefix --ignore=,$(COMPUTED)) $(PYTEST_ARGS)
 
 # The stated 95 % interval against 600 workloads a simulated board (about half an hour).
 coverage-long: $(VENV)/.test
@@ -40,6 +44,9 @@ bench: $(VENV)/.test
 	$(VENV)/bin/python benchmarks/recorder.py
 	$(VENV)/bin/python benchmarks/import_energibridge.py
 	$(VENV)/bin/python benchmarks/audit.py
+	$(VENV)/bin/python benchmarks/analysis.py
+	$(VENV)/bin/python benchmarks/mixed_model.py
+	$(VENV)/bin/python benchmarks/bootstrap.py
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
