@@ -9,6 +9,7 @@ import pytest
 from joulebench.stats.fixed_design import FixedDesign
 from joulebench.stats.groups import groups_of
 from joulebench.stats.linear_model import lm
+from joulebench.stats.lmm_nesting import spans
 from joulebench.stats.model_matrix import EngineMatrix, PlainMatrix, matrix_maker
 from joulebench.stats.model_terms import fixed_terms
 from joulebench.stats.refused import Refused
@@ -109,6 +110,13 @@ def test_plain_terms_are_laid_out_as_the_formula_engine_does(fixed: str, coding:
     plain = matrix_maker(terms, coding, design.factors, settings)
     assert isinstance(plain, PlainMatrix)
     engine = EngineMatrix(terms, coding, design.factors, settings)
+    if coding == "treatment" and "a:b" in fixed:
+        # Of cells without their margins R leaves out the last; the engine splits them up.
+        assert spans(plain.rows(settings), engine.rows(settings))
+        assert {k: len(v) for k, v in plain.columns.items()} == {
+            k: len(v) for k, v in engine.columns.items()
+        }
+        return
     assert plain.names == engine.names
     assert plain.columns == engine.columns
     assert plain.rows(settings) == pytest.approx(engine.rows(settings), rel=1e-14)

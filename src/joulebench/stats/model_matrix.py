@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from joulebench.stats.engine_text import FUNCTIONS, as_people_write
 from joulebench.stats.model_terms import FACTOR_MARK, FixedTerms, formulaic_refusals
 from joulebench.stats.refused import Refused
-from joulebench.stats.term_coding import Coded, coded_terms
+from joulebench.stats.term_coding import CellCoding, Coded, cell_codings, coded_terms
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
 Settings = Mapping[str, NDArray[Any]]
 """Values of the variables: numbers by a covariate's name, places of levels by a factor's marked."""
 
@@ -70,13 +71,14 @@ class PlainMatrix:
     Args:
         names: Of the columns.
         columns: Of each term.
-        products: Of the columns after the intercept, each with its first column.
+        products: Of the columns after the intercept, each with its first column, and which of its
+            columns are kept.
         contrasts: Rows of contrasts of each factor's levels, by its marked name.
     """
 
     names: tuple[str, ...]
     columns: Mapping[str, range]
-    products: tuple[tuple[int, Coded], ...]
+    products: tuple[tuple[int, Coded, Codes], ...]
     contrasts: Mapping[str, Floats]
 
     @classmethod
@@ -85,14 +87,14 @@ class PlainMatrix:
         contrasts = {f + FACTOR_MARK: _contrasts(len(known), coding) for f, known in levels.items()}
         names = ["(Intercept)"] if terms.intercept else []
         columns: dict[str, range] = {}
-        products: list[tuple[int, Coded]] = []
+        products: list[tuple[int, Coded, Codes]] = []
         parts = [tuple(map(_bare, term)) for term in terms.parts.values()]
-        coded = coded_terms(parts, contrasts, intercept=terms.intercept)
-        for name, own in zip(terms.parts, coded, strict=True):
+        for name, own in zip(terms.parts, _coded(parts, levels, coding, terms), strict=True):
             start = len(names)
-            for product in own:
-                products.append((len(names), product))
-                names += _product_names(product, levels, coding)
+            for product, kept in own:
+                products.append((len(names), product, kept))
+                told = _product_names(product, levels, coding)
+                names += [told[k] for k in kept]
             columns[name] = range(start, len(names))
         return cls(tuple(names), columns, tuple(products), contrasts)
 
@@ -101,13 +103,14 @@ class PlainMatrix:
         m = len(next(iter(settings.values()), ()))
         made = np.ones((m, len(self.names)))
         coded: dict[tuple[str, bool], Floats] = {}
-        for start, product in self.products:
+        for start, product, kept in self.products:
             columns = np.ones((m, 1))
             for each in product.items():
                 if each not in coded:
                     coded[each] = self._coded(*each, settings)
                 columns = (coded[each][:, :, None] * columns[:, None, :]).reshape(m, -1)
-            made[:, start : start + columns.shape[1]] = columns
+            columns = columns if columns.shape[1] == len(kept) else columns[:, kept]
+            made[:, start : start + len(kept)] = columns
         return made
 
     def _coded(self, variable: str, full: bool, settings: Settings) -> Floats:
@@ -210,6 +213,32 @@ def _contrasts(count: int, coding: str) -> Floats:
     if coding == "treatment":
         return np.eye(count)[:, 1:]
     return np.vstack([np.eye(count - 1), -np.ones(count - 1)])
+
+
+def _coded(
+    parts: Sequence[tuple[str, ...]],
+    levels: Mapping[str, Sequence[str]],
+    coding: str,
+    terms: FixedTerms,
+) -> list[list[tuple[Coded, Codes]]]:
+    """Give the products of each term, with their columns that no term before it holds."""
+    counts = {name + FACTOR_MARK: len(known) for name, known in levels.items()}
+    if coding == "treatment":
+        whole = cell_codings(parts, counts, intercept=terms.intercept)
+        return [[(one.product, _kept(one, counts))] for one in whole]
+    split = coded_terms(parts, counts, intercept=terms.intercept)
+    return [[(one, _kept(CellCoding(one, ()), counts)) for one in own] for own in split]
+
+
+def _kept(coding: CellCoding, counts: Mapping[str, int]) -> Codes:
+    """Give the places of the columns of a product that are not at the last levels of a set."""
+    sizes = [
+        counts[v] - (not full) if v in counts else 1 for v, full in reversed(coding.product.items())
+    ]
+    place = np.indices(sizes).reshape(len(sizes), -1)[::-1]
+    last = {v: place[k] == counts.get(v, 0) - 1 for k, v in enumerate(coding.product)}
+    gone = [np.all([last[v] for v in some], axis=0) for some in coding.repeats]
+    return np.flatnonzero(~np.any([np.zeros(place.shape[1], dtype=bool), *gone], axis=0))
 
 
 def _product_names(product: Coded, levels: Mapping[str, Sequence[str]], coding: str) -> list[str]:

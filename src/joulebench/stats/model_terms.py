@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -59,7 +59,7 @@ def fixed_terms(fixed: str, frame: pd.DataFrame) -> FixedTerms:
     exprs = _read(fixed)
     terms = [parts for parts in exprs if parts != ("1",)]
     used = {part: _columns_used(part, frame) for parts in terms for part in parts}
-    order = list(dict.fromkeys(part for parts in terms for part in parts))
+    order = _in_order_of_mention(fixed, [part for parts in terms for part in parts])
     as_factors = {part: _factor_column(part, frame) for part in order}
     factors = tuple(dict.fromkeys(name for name in as_factors.values() if name))
     plain = [name for part in order if not as_factors[part] for name in used[part]]
@@ -79,6 +79,21 @@ def fixed_terms(fixed: str, frame: pd.DataFrame) -> FixedTerms:
     return FixedTerms(
         fixed, len(terms) < len(exprs), parts_of, factors, tuple(dict.fromkeys(plain)), variables
     )
+
+
+def _in_order_of_mention(fixed: str, parts: Iterable[str]) -> list[str]:
+    """Put the factors of terms in the order in which the formula first names them, as R does.
+
+    ``a`` comes first in ``a * b - a`` too, whose terms are ``b`` and ``a:b``.
+    """
+    text = "".join(as_engine_writes(fixed).split())
+
+    def place(part: str) -> int:
+        bare = re.escape("".join(part.split()))
+        found = re.search(rf"(?<![\w.]){bare}(?![\w.(])", text)
+        return found.start() if found else len(text)
+
+    return sorted(dict.fromkeys(parts), key=place)
 
 
 def variables_of(fixed: str, frame: pd.DataFrame) -> tuple[str, ...]:
