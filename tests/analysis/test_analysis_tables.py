@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from long_table import read_rows
 from runs_table import crossed, generations, write
 
 from joulebench.analysis.analyse import analyse
@@ -122,7 +123,7 @@ def test_a_test_with_an_effect_size_gives_a_row_for_each_figure() -> None:
     assert {name: main[name] for name in COLUMNS} == {
         **HERE, "test": "one-way ANOVA", "term": "generation", "statistic": "F", "value": 4.5,
         "df1": 3.0, "df2": 26.0, "p": 0.011, "p_adjusted": None, "effect": 0.34, "ci_low": 0.05,
-        "ci_high": 0.6, "n": 30, "note": "",
+        "ci_high": 0.6, "n": 30,
     }  # fmt: skip
     assert (eta["statistic"], eta["value"], eta["effect"]) == ("eta squared", 0.34, 0.34)
     assert (eta["ci_low"], eta["n"]) == (0.05, 30)
@@ -245,7 +246,8 @@ def test_what_has_no_logarithm_is_asked_about_on_its_own_scale_alone(tmp_path: P
 
 
 def test_the_preset_asks_its_six_questions(table: Path) -> None:
-    asked = preset_questions("llama-generations", read_analysis(table))
+    asked, left_out = preset_questions("llama-generations", read_analysis(table))
+    assert not left_out
     ids = ["RQ1.1", "RQ1.2", "RQ1.2", "RQ2", "RQ3.1", "RQ3.2", "RQ3.3"]
     assert [q.id for q in asked] == ids
     assert [q.response for q in asked[1:3]] == ["j_per_b", "energy_j"]
@@ -257,6 +259,23 @@ def test_the_preset_asks_its_six_questions(table: Path) -> None:
         preset_questions(
             "llama-generations", read_analysis(table, Choices(factors=("generation", "task")))
         )
+
+
+def test_a_question_that_a_table_cannot_answer_is_said(table: Path, tmp_path: Path) -> None:
+    rows = read_rows(table)
+    for row in rows:
+        row["accuracy"] = "1.0"
+        del row["duration_s"]
+    asked, left_out = preset_questions(
+        "llama-generations", read_analysis(write(tmp_path / "same.csv", rows))
+    )
+    assert [q.id for q in asked] == ["RQ1.1", "RQ1.2", "RQ1.2", "RQ2", "RQ3.1"]
+    assert left_out == [
+        "RQ3.2 (power by generation, energy against duration) is not answered: power_w is not in "
+        "the table and duration_s is not in the table",
+        "RQ3.3 (accuracy by generation, energy against accuracy) is not answered: accuracy is the "
+        "same in every row",
+    ]
 
 
 # The whole

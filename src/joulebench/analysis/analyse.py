@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,15 +100,7 @@ def analyse(
         UsageError: It cannot be read, analysed or written; says which and what to do.
     """
     choices, preset = asked_for(Path(path), choices or Choices(), preset)
-    frame = read_analysis(path, choices)
-    questions = (
-        preset_questions(preset, frame) if preset else general_questions(frame, choices.responses)
-    )
-    if not questions:
-        raise UsageError(
-            f"{frame.name}: no response varies ({'; '.join(frame.notes)}): there is nothing to "
-            "compare"
-        )
+    frame, questions = _asked(read_analysis(path, choices), choices, preset)
     if (out / "runs.jsonl").exists():
         raise UsageError(
             f"--out {out} is a study; name a folder of its own, such as {out / 'analysis'}"
@@ -142,6 +134,22 @@ def analyse(
     tree.finish(found.to_dict())
     found.files = tuple(tree.written)
     return found
+
+
+def _asked(
+    frame: AnalysisFrame, choices: Choices, preset: str
+) -> tuple[AnalysisFrame, list[Question]]:
+    """Give the questions, and the frame with a note on each that it cannot answer."""
+    if preset:
+        questions, left_out = preset_questions(preset, frame)
+        return replace(frame, notes=(*frame.notes, *left_out)), questions
+    questions = general_questions(frame, choices.responses)
+    if not questions:
+        raise UsageError(
+            f"{frame.name}: no response varies ({'; '.join(frame.notes)}): there is nothing to "
+            "compare"
+        )
+    return frame, questions
 
 
 def _described(questions: Sequence[Question]) -> list[tuple[str, str]]:

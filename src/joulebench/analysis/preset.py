@@ -35,30 +35,37 @@ def _llama_generations(frame: AnalysisFrame) -> list[Question]:
             f"lacking here: {', '.join(lacking) or 'several models'}; name them with --factors, or "
             "leave out --preset"
         )
-    return [
-        question
-        for question in _GENERATIONS
-        if {question.response, *question.covariates} <= set(frame.varying)
-    ]
+    return list(_GENERATIONS)
 
 
 PRESETS: dict[str, Callable[[AnalysisFrame], list[Question]]] = {
     "llama-generations": _llama_generations
 }
-"""Name -> what makes the questions; those whose response does not vary are left out."""
+"""Name -> what makes the questions."""
 
 
-def preset_questions(name: str, frame: AnalysisFrame) -> list[Question]:
-    """Give the questions of a preset, as far as a study has what they are about.
+def preset_questions(name: str, frame: AnalysisFrame) -> tuple[list[Question], list[str]]:
+    """Give the questions of a preset that a study can answer, and why it cannot answer the others.
 
     Raises:
         UsageError: There is no such preset, the study lacks a factor of it, or nothing varies.
     """
     if name not in PRESETS:
         raise unknown("--preset", name, PRESETS)
-    questions = PRESETS[name](frame)
+    questions, notes = [], []
+    for question in PRESETS[name](frame):
+        still = [n for n in (question.response, *question.covariates) if n not in frame.varying]
+        if still:
+            why = " and ".join(f"{n} {_is_still(n, frame)}" for n in dict.fromkeys(still))
+            notes.append(f"{question.id} ({question.title}) is not answered: {why}")
+        else:
+            questions.append(question)
     if not questions:
         raise UsageError(
             f"{frame.name}: no response of the preset {name} varies; leave out --preset"
         )
-    return questions
+    return questions, notes
+
+
+def _is_still(name: str, frame: AnalysisFrame) -> str:
+    return "is the same in every row" if frame.has(name) else "is not in the table"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "question", "level", "response", "scale", "test", "term", "statistic", "value", "df1", "df2",
-    "p", "p_adjusted", "effect", "ci_low", "ci_high", "n", "note",
+    "p", "p_adjusted", "effect", "ci_low", "ci_high", "n",
 )  # fmt: skip
 """Columns of ``tables/statistics.csv``."""
 
@@ -53,7 +53,8 @@ class StatisticsTable:
         A row of a result becomes one row with its statistic; ``effect`` is its effect size, or its
         estimate where it has none, with the interval. The named effect size, the estimate beside
         it, its standard error and all further figures follow in rows of their own: ``statistic`` is
-        their name, ``value`` and ``effect`` the figure.
+        their name, ``value`` and ``effect`` the figure. What is doubtful about a row follows it
+        in a row whose ``statistic`` is ``note:`` and the words, without a figure.
 
         Args:
             found: One row a term, level or pair, in the vocabulary of :mod:`joulebench.stats`.
@@ -131,10 +132,10 @@ def _term(record: Mapping[str, Any], levels: Sequence[str]) -> str:
 
 
 def _rows(record: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Give the row of the statistic, then one for each further figure."""
+    """Give the row of the statistic, what is doubtful about it, and one for each further figure."""
     value, effect, estimate = (record.get(name) for name in ("value", "effect", "estimate"))
     size, named = record.get("effect_size"), _is_there(effect)
-    count = {"n": _count(record.get("n")), "note": record.get("note")}
+    count = {"n": _count(record.get("n"))}
     interval = {name: record.get(name) for name in ("ci_low", "ci_high")}
     main = _main_figure(record)
     yield {
@@ -145,6 +146,8 @@ def _rows(record: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[dict[st
         **interval,
         **count,
     }
+    if record.get("note"):
+        yield {"statistic": f"note: {record['note']}", **count}
     if named and size and main != size:
         yield _figure(str(size), effect) | interval | count
     if _is_there(estimate) and main != _UNNAMED:
