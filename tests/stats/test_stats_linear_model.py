@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from joulebench.stats.emmeans import emmeans
 from joulebench.stats.fixed_design import FixedDesign
 from joulebench.stats.groups import groups_of
 from joulebench.stats.linear_model import lm
@@ -190,3 +191,22 @@ def test_groups_are_the_filled_cells_in_order() -> None:
         groups_of("x ~ a * b", FRAME)
     with pytest.raises(Refused, match="one level, 'same'"):
         groups_of("x ~ one", FRAME)
+
+
+def test_models_and_means_print_themselves_in_short() -> None:
+    frame = pd.DataFrame({"y": [1.0, 2.0, 3.0, 4.5], "g": list("aabb")})
+    model = lm("log(y) ~ g", frame)
+    first, scatter, _, names, intercept, slope = repr(model).splitlines()
+    assert first == "Linear model: log(y) ~ g"
+    assert scatter == "4 rows; residual standard deviation 0.4015 on 2 degrees of freedom"
+    assert names.split() == ["term", "estimate", "se", "df", "t", "p"]
+    assert (intercept.split()[0], slope.split()[0]) == ("(Intercept)", "g[b]")
+    title, _, a, b = repr(emmeans(model, "g", scale="response")).splitlines()
+    assert title == "Marginal means of the response, 95 % intervals:"
+    assert (a.split()[:2], b.split()[:2]) == (["a", "1.414"], ["b", "3.674"])
+
+
+def test_degrees_of_freedom_that_do_not_exist_are_refused() -> None:
+    model = lm("x ~ a", FRAME)
+    with pytest.raises(Refused, match="no degrees of freedom are called 'satterthwait'"):
+        emmeans(model, "a", ddf="satterthwait").frame()

@@ -82,8 +82,8 @@ def test_one_sided_intervals_are_open() -> None:
     assert row["ci_low"] == pytest.approx(both["ci_low"])
     assert row["ci_high"] == math.inf
     assert list(row.index) == [
-        "estimate", "df1", "effect_size", "effect", "ci_low", "ci_high", "confidence", "n", "sd",
-        "correction",
+        "test", "estimate", "df1", "effect_size", "effect", "ci_low", "ci_high", "confidence", "n",
+        "sd", "correction",
     ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from joulebench.stats.emmeans_scale import BackTransform, back_transform, check_
 from joulebench.stats.fitted_model import FittedModel, check_model
 from joulebench.stats.fixed_design import FixedDesign
 from joulebench.stats.model_frame import level_text
+from joulebench.stats.model_summary import in_columns
 from joulebench.stats.number_check import names as known_names
 from joulebench.stats.number_check import shown
 from joulebench.stats.refused import Refused
@@ -88,6 +89,14 @@ class Means:
         }
         moved = self.back.of_columns(columns) if self.scale == "response" else columns
         return _table(self.of.levels, moved, [*self.of.specs, *self.of.by])
+
+    def __repr__(self) -> str:
+        """Give the means as a table; contrasts of them come from :meth:`contrasts`."""
+        scale = "the response" if self.scale == "response" else self.model.formula.response.text
+        table = self.frame().drop(columns="confidence")
+        columns = [name for name in table if name != "note" or table[name].any()]
+        title = f"Marginal means of {scale}, {100 * self.confidence:g} % intervals"
+        return f"{title}:\n{in_columns(table[columns])}"
 
     def contrasts(
         self,

@@ -15,6 +15,21 @@ from joulebench.stats.refused import Refused
 
 Floats = NDArray[np.float64]
 
+METHODS = ("satterthwaite", "kenward-roger", "asymptotic")
+"""Ways to find the degrees of freedom of a mixed model; a linear one has those of its residuals."""
+
+
+def method_of(ddf: str | None) -> str:
+    """Give the way that was asked for, Satterthwaite's if none was.
+
+    Raises:
+        Refused: It is not one of :data:`METHODS`.
+    """
+    method = METHODS[0] if ddf is None else ddf
+    if method not in METHODS:
+        raise Refused(f"no degrees of freedom are called {ddf!r}: choose {', '.join(METHODS)}")
+    return method
+
 
 @dataclass(frozen=True, slots=True)
 class Inference:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from joulebench.stats.coefficients import coefficient_table
-from joulebench.stats.fitted_model import Inference, JointTest, in_one
+from joulebench.stats.fitted_model import Inference, JointTest, in_one, method_of
 from joulebench.stats.fixed_design import FixedDesign
 from joulebench.stats.formula import ModelFormula, parse
 from joulebench.stats.model_frame import Missing, complete
@@ -83,7 +83,7 @@ class LinearModel:
 
     def covariance(self, ddf: str | None = None) -> Floats:
         """Give the covariance of the coefficients, shape (p, p)."""
-        del ddf
+        method_of(ddf)  # a misspelt one is refused as for a mixed model
         return self.unscaled * self.sigma**2
 
     def inference(self, functions: Floats, ddf: str | None = None) -> Inference:
@@ -97,7 +97,7 @@ class LinearModel:
         """Test that linear functions of the coefficients, shape (q, p), are all 0."""
         from scipy.special import fdtrc
 
-        del ddf
+        method_of(ddf)
         rows = in_one(functions)
         middle = rows @ self.unscaled @ rows.T
         rank = int(np.linalg.matrix_rank(middle, hermitian=True))
@@ -116,6 +116,12 @@ class LinearModel:
         from joulebench.stats.anova import anova_of
 
         return anova_of(self, type)
+
+    def __repr__(self) -> str:
+        """Give the model in short."""
+        from joulebench.stats.model_summary import linear_summary
+
+        return linear_summary(self)
 
 
 def lm(formula: str, frame: pd.DataFrame, missing: Missing = "refuse") -> LinearModel:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from joulebench.stats.coefficients import coefficient_table
-from joulebench.stats.fitted_model import Inference, JointTest, in_one
+from joulebench.stats.fitted_model import METHODS, Inference, JointTest, in_one, method_of
 from joulebench.stats.fixed_design import FixedDesign
 from joulebench.stats.formula import ModelFormula
 from joulebench.stats.lmm_diagnostics import (
@@ -26,8 +26,8 @@ from joulebench.stats.lmm_fit import MixedFit
 from joulebench.stats.lmm_modes import mode_table
 from joulebench.stats.lmm_predict import predictions
 from joulebench.stats.lmm_satterthwaite import Satterthwaite, f_tail, satterthwaite
-from joulebench.stats.lmm_summary import summary
 from joulebench.stats.lmm_varcorr import variance_table
+from joulebench.stats.model_summary import summary
 from joulebench.stats.refused import Refused
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from joulebench.stats.lmm_kenward_roger import KenwardRoger
 
 Floats = NDArray[np.float64]
-
-METHODS = ("satterthwaite", "kenward-roger", "asymptotic")
-"""How the degrees of freedom of fixed effects can be found; the first is the default."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,13 +159,13 @@ class MixedModel:
 
     def covariance(self, ddf: str | None = None) -> Floats:
         """Give the covariance of the fixed effects, shape (p, p), adjusted for Kenward-Roger's."""
-        if _method(ddf) == "kenward-roger":
+        if method_of(ddf) == "kenward-roger":
             return self._kenward_roger.covariance
         return self.fit.covariance
 
     def inference(self, functions: Floats, ddf: str | None = None) -> Inference:
         """Estimate linear functions of the fixed effects, shape (k, p)."""
-        rows, method = in_one(functions), _method(ddf)
+        rows, method = in_one(functions), method_of(ddf)
         covariance = self.covariance(method)
         se = np.sqrt(np.maximum(np.einsum("kp,pq,kq->k", rows, covariance, rows), 0.0))
         if method == "satterthwaite":
@@ -181,7 +178,7 @@ class MixedModel:
 
     def joint_test(self, functions: Floats, ddf: str | None = None) -> JointTest:
         """Test that linear functions of the fixed effects, shape (q, p), are all 0."""
-        method = _method(ddf)
+        method = method_of(ddf)
         if method == "kenward-roger":
             return self._kenward_roger.joint(in_one(functions))
         found = self._satterthwaite.joint(in_one(functions))
@@ -199,7 +196,7 @@ class MixedModel:
         Raises:
             Refused: The method is not known, or the confidence is no share.
         """
-        return coefficient_table(self, self.design.columns, _method(ddf), confidence)
+        return coefficient_table(self, self.design.columns, method_of(ddf), confidence)
 
     def variance_components(self) -> pd.DataFrame:
         """Give the variances and correlations of the random effects, and the residual's."""
@@ -231,13 +228,13 @@ class MixedModel:
         Raises:
             Refused: A variable is missing, or a level that the data do not have.
         """
-        return predictions(self, grid, _method(ddf), confidence)
+        return predictions(self, grid, method_of(ddf), confidence)
 
     def anova(self, type: int = 3, ddf: str = METHODS[0]) -> pd.DataFrame:  # noqa: A002 - its name
         """Test the fixed effects by term; see :func:`joulebench.stats.lmm_anova.anova_table`."""
         from joulebench.stats.lmm_anova import anova_table
 
-        return anova_table(self, type, _method(ddf))
+        return anova_table(self, type, method_of(ddf))
 
     def icc(self) -> pd.DataFrame:
         """Give the intraclass correlations; see :func:`joulebench.stats.lmm_r2.icc`."""
@@ -277,13 +274,6 @@ class MixedModel:
 
         return lmm_intervals(self, method, confidence, resamples=resamples, rng=rng)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Give the model in short."""
         return summary(self)
-
-
-def _method(ddf: str | None) -> str:
-    method = METHODS[0] if ddf is None else ddf
-    if method not in METHODS:
-        raise Refused(f"no degrees of freedom are called {ddf!r}: choose {', '.join(METHODS)}")
-    return method

@@ -85,7 +85,8 @@ class Standardised:
         """Give the columns of one row."""
         low, high = self.interval(confidence, alternative)
         return {
-            "estimate": self.estimate, "df1": self.df, "effect_size": name, "effect": self.value,
+            "test": "standardised difference of means", "estimate": self.estimate,
+            "df1": self.df, "effect_size": name, "effect": self.value,
             "ci_low": low, "ci_high": high, "confidence": confidence, "n": self.n,
             "sd": self.sd, "correction": self.correction,
         }  # fmt: skip
@@ -119,7 +120,7 @@ def cohens_d(
         missing: What to do about values that are missing, in pairs where paired.
 
     Returns:
-        One row: ``estimate, df1, effect_size, effect, ci_low, ci_high, confidence, n``, the
+        One row: ``test, estimate, df1, effect_size, effect, ci_low, ci_high, confidence, n``, the
         deviation ``sd`` and the factor ``correction`` (1 for d).
 
     Raises:
