@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -38,7 +39,9 @@ def hypotheses(design: FixedDesign, type: int, margin: Margin = "all") -> dict[s
         type: 1, 2 or 3.
         margin: For type II: whether ``x:f`` contains both ``x`` and ``f`` ("all": marginality, as
             Fox has it and car does), or ``x`` alone, since it holds a covariate that ``f`` does not
-            ("factors": as SAS has it and lmerTest does, which tests ``f`` where ``x`` is 0).
+            ("factors": as SAS has it and lmerTest does, which tests ``f`` where ``x`` is 0). What
+            ``scale`` and ``poly`` give is a matrix, which lmerTest takes for no covariate: the
+            terms ``scale(x):f`` and ``poly(x, 2):f`` contain ``f`` either way.
 
     Returns:
         Terms in the order of the formula, each with a matrix of shape (df, p). Type I leaves out
@@ -163,12 +166,18 @@ def _contains(larger: Term, smaller: Term, design: FixedDesign, margin: Margin) 
     above, below = set(larger.name.split(":")), set(smaller.name.split(":"))
     if not below < above:
         return False
-    return margin == "all" or all(_is_factor(part, design) for part in above - below)
+    more = above - below
+    return margin == "all" or all(_is_factor(part, design) or _is_matrix(part) for part in more)
 
 
 def _is_factor(part: str, design: FixedDesign) -> bool:
     """Say whether a term takes a column by its levels; one taken in both ways is ``C(column)``."""
     return part.startswith("C(") or (part in design.factors and part not in design.covariates)
+
+
+def _is_matrix(part: str) -> bool:
+    """Say whether R's model frame holds a matrix for what is written, if of one column."""
+    return re.search(r"\b(?:poly|scale)\(", part) is not None
 
 
 def _refuse_aliased(design: FixedDesign, type_: int) -> None:
