@@ -87,10 +87,14 @@ class CounterTrace:
         start, stop = self._edge(window.start_s), self._edge(window.stop_s)
         joules = stop.energy_j - start.energy_j
         sides = start.sides, stop.sides
+        biases = systematic_biases(self.channel, window, joules, sides, self.channel.stamp_s)
+        edge_j = self._least(start.error_j + stop.error_j, start, stop, window)
+        if edge_j:
+            biases[f"edge {self.channel.name}"] = edge_j
         return Integral(
             joules,
             self._noise_j(start, stop, window),
-            systematic_biases(self.channel, window, joules, sides, self.channel.stamp_s),
+            biases,
             window.duration_s,
             max(self.channel.period_s, self._cadence_s),
             self._step_j if joules <= 0 else self.channel.resolution,
@@ -244,6 +248,9 @@ class CounterTrace:
     def _edge_error_j(self, spacing: float, share: float, powers: FloatArray) -> float:
         """Give what a step of power at the edge makes of the straight line between two readings.
 
+        Work that begins and ends at its windows' edges has the same steps there each time: pooled
+        windows and repeated runs all lose, or gain, so that it is a bias and no noise.
+
         With power p before the edge and q after it the line is off by f (1 - f) D (q - p), where D
         is the spacing and f the share of it before the edge. In a hole nothing is known of the
         power but that it averages to the slope.
@@ -259,21 +266,24 @@ class CounterTrace:
         return 0.5 * abs(power_w) * since_s if self._held and last else 0.0
 
     def _noise_j(self, start: _Edge, stop: _Edge, window: Window) -> float:
-        """Add up what is random at both edges.
-
-        Between two updates both edges err alike: a window there is off by its own energy at most.
-        """
+        """Add up what is random at both edges."""
         noise_j = math.hypot(*(self._edge_noise_j(edge, window) for edge in (start, stop)))
+        return self._least(noise_j, start, stop, window)
+
+    def _least(self, doubt_j: float, start: _Edge, stop: _Edge, window: Window) -> float:
+        """Bound the doubt of a window between two updates: both edges err alike.
+
+        It is off by its own energy at most.
+        """
         if start.place != stop.place:
-            return noise_j
+            return doubt_j
         power_w = max(start.sides.larger_w, stop.sides.larger_w)
-        return min(noise_j, power_w * window.duration_s)
+        return min(doubt_j, power_w * window.duration_s)
 
     def _edge_noise_j(self, edge: _Edge, window: Window) -> float:
-        """Add up what is random at an edge: interpolation, resolution, stamps, the edge itself."""
+        """Add up what is random at an edge: resolution, stamps, the edge itself."""
         stamp_s = math.hypot(edge.stamp_s, UNIFORM * self.channel.stamp_step_s)
         return math.hypot(
-            edge.error_j,
             UNIFORM * self.channel.resolution,
             edge.sides.larger_w * stamp_s,
             edge.sides.larger_w * window.edge_s,
