@@ -24,10 +24,17 @@ LONGEST_WAIT_S = 86_400.0
 class Order(Strict):
     """In which order the trials are run."""
 
-    kind: Literal["blocks", "shuffle", "sequential"] = "blocks"
-    """blocks: random within each repetition; shuffle: random over all; sequential: as listed."""
+    kind: Literal["blocks", "latin", "shuffle", "sequential"] = "blocks"
+    """blocks: random within each repetition; latin: and each cell equally often at each place;
+    shuffle: random over all; sequential: as listed."""
     seed: int = Field(default=0, ge=0)
     """Seed of the order; from the study's name where it is not given."""
+    group_by: list[str] = []  # noqa: RUF012  (pydantic copies it)
+    """Factors whose levels stay together within a block, which confounds them with time."""
+    drift_every: int = Field(default=0, ge=0)
+    """A control trial of one cell after every so many trials, to see drift; 0 for none."""
+    drift_cell: dict[str, Level] = {}  # noqa: RUF012  (pydantic copies it)
+    """Levels of the control trials; the first cell if empty."""
 
 
 class ByFactors(Strict):
@@ -110,11 +117,32 @@ class SamplingFile(Strict):
         return self
 
 
+class Adaptive(Strict):
+    """A wait until the machine is again as it was before the first trial."""
+
+    min_s: float = Field(default=5.0, ge=0.0, le=LONGEST_WAIT_S)
+    """Shortest wait, s."""
+    max_s: float = Field(default=600.0, gt=0.0, le=LONGEST_WAIT_S)
+    """Longest wait, s; a run that begins outside the bands says so."""
+    power_band: float = Field(default=0.05, gt=0.0, le=1.0)
+    """Idle power may lie so far from that before the first trial, relative."""
+    temperature_band_c: float = Field(default=3.0, gt=0.0, le=100.0)
+    """Temperatures may lie so far above those before the first trial, degrees Celsius."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Adaptive:
+        if self.min_s > self.max_s:
+            raise ValueError(f"min_s {self.min_s:g} is above max_s {self.max_s:g}")
+        return self
+
+
 class Cooldown(Strict):
     """What is waited for between trials."""
 
     fixed_s: float = Field(default=0.0, ge=0.0, le=LONGEST_WAIT_S)
-    """Seconds."""
+    """Seconds; with adaptive, waited first."""
+    adaptive: Adaptive | None = None
+    """Until temperature and idle power are back in their bands."""
 
 
 class Protocol(Strict):
@@ -134,6 +162,70 @@ class Protocol(Strict):
     """Longest time of one trial, s; it is then stopped and recorded as failed."""
     process: Literal["fork server", "fresh"] = "fork server"
     """fork server: from a process that has only imported the libraries; fresh: from nothing."""
+    attempts: int = Field(default=2, ge=1, le=20)
+    """How often a trial is tried; one that failed goes to the end of the study."""
+    clock: Literal["real", "virtual"] = "real"
+    """virtual: simulated meters and an echo engine on computed time: days pass in seconds."""
+
+
+class SlurmFile(Strict):
+    """How trials are submitted to Slurm; keys as ``sbatch`` has them."""
+
+    partition: str = ""
+    """Where; the cluster's default if empty."""
+    gres: str = ""
+    """Devices of each trial: ``gpu:1``, ``gpu:a100:2``."""
+    time: str = "01:00:00"
+    """Longest time of one job: ``MM``, ``HH:MM:SS`` or ``D-HH:MM:SS``."""
+    account: str = ""
+    """Whose time it is."""
+    qos: str = ""
+    """Quality of service."""
+    constraint: str = ""
+    """Features of the nodes: one kind of machine, so that trials are comparable."""
+    nodelist: str = ""
+    """Nodes by name."""
+    cpus_per_task: int = Field(default=0, ge=0)
+    """Processors of each trial; the whole node's if 0 and exclusive."""
+    exclusive: bool = True
+    """Nobody else's work on the node: else its energy is not the trial's."""
+    jobs: int = Field(default=1, ge=1, le=1000)
+    """How many trials may wait or run at a time."""
+    array: bool = False
+    """Submit the trials of a block as one job array."""
+    setup: list[str] = []  # noqa: RUF012  (pydantic copies it)
+    """Shell lines before Python: module load, source."""
+    python: str = ""
+    """Interpreter on the nodes; this one's path if empty."""
+
+
+class TestbedFile(Strict):
+    """Where trials are run, if not on this machine."""
+
+    __test__ = False  # no test, whatever its name begins with
+
+    url: str = ""
+    """Of a machine where ``joulebench testbed serve`` runs: ``http://gpu1:8020``."""
+    token_env: str = "JOULEBENCH_TOKEN"  # noqa: S105  (the name of a variable, not a secret)
+    """Environment variable that holds its token."""
+    ca: str = ""
+    """File of the certificate authority of its TLS certificate; the system's if empty."""
+    name: str = ""
+    """What records call it; its own name if empty."""
+    lease_s: float = Field(default=300.0, ge=5.0, le=LONGEST_WAIT_S)
+    """A trial that nobody has asked about for so long is stopped, s, and its machine is free."""
+    patience_s: float = Field(default=600.0, ge=0.0, le=LONGEST_WAIT_S)
+    """How long it may be out of reach before the study goes on without it, s."""
+    slurm: SlurmFile | None = None
+    """A cluster instead."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> TestbedFile:
+        if bool(self.url) == (self.slurm is not None):
+            raise ValueError("a testbed has either url: or slurm:")
+        if self.url and not re.match(r"https?://[^/\s]+", self.url):
+            raise ValueError(f"url {self.url!r} must begin with http:// or https:// and a host")
+        return self
 
 
 class AnalysisFile(Strict):
@@ -182,6 +274,8 @@ class StudyFile(Strict):
     """What happens around the measured work."""
     meters: Literal["auto"] | list[str | dict[str, dict[str, Any] | None]] = "auto"
     """auto: all sensors of this machine; or a list of names, or of {name: {option: value}}."""
+    testbeds: list[TestbedFile] = []  # noqa: RUF012  (pydantic copies it)
+    """Where trials are run: machines of one kind, or a cluster; this machine if empty."""
     analysis: AnalysisFile = AnalysisFile()
     """What is asked of the results; may be changed when the runs are there."""
 

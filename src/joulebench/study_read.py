@@ -15,7 +15,6 @@ from joulebench.strict_yaml import OnceLoader
 from joulebench.study_file import StudyFile
 
 _LATER = {
-    "testbeds": "this version runs trials on this machine only; remove the key",
     "tasks.score": "this version scores by the label in the answer only; remove the key",
 }
 """Keys of later versions: refused with what to do instead of a guess at a misspelling."""
