@@ -1,7 +1,8 @@
 """A study on disk: one line a run, traces beside it, and the table that is a view of them.
 
 ``runs.jsonl`` is the source of truth. A line is appended and synced before anything else is told
-of it; a last line cut short by a crash is set aside, never guessed at.
+of it; a last line cut short by a crash is set aside, never guessed at. What is needed of each
+record to go on with a study is in an index beside it, see :mod:`joulebench.record_index`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import yaml
 
 from joulebench.channel import Channel, Window
 from joulebench.errors import UsageError
 from joulebench.finding import Finding
+from joulebench.record_entry import Entry
+from joulebench.record_index import RunIndex
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +33,9 @@ FORMAT = 1
 """Version of a record's form; upgrade steps from older ones live in :data:`_UPGRADES`."""
 
 _ROOMS = ("traces", "responses", "logs")
+
+_BACKWARDS = 1 << 16
+"""Bytes read at a time to find where a line begins."""
 
 _UPGRADES: dict[int, Any] = {}
 """Steps from one format to the next: ``{from_format: function(record) -> record}``."""
@@ -81,6 +88,11 @@ class Run:
     def levels(self) -> dict[str, Any]:
         """Levels of the factors."""
         return dict(self.trial.get("levels", {}))
+
+    @property
+    def control(self) -> bool:
+        """Whether it was made to see drift and is no run of its cell."""
+        return bool(self.trial.get("control"))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record: the line of ``runs.jsonl``, the HTTP body and the row in one form."""
@@ -150,19 +162,33 @@ def _draft(path: Path) -> Iterator[Path]:
 
 
 class RunTable:
-    """The folder of a study."""
+    """The folder of a study; for one thread at a time.
 
-    def __init__(self, folder: Path, study: dict[str, Any], hosts: dict[str, Any]) -> None:
+    Args:
+        folder: Of the study.
+        study: What was asked, resolved.
+        hosts: Facts of each machine by id.
+        runs: All of them, for a table that keeps them; else they are read when they are asked for.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        study: dict[str, Any],
+        hosts: dict[str, Any],
+        runs: dict[str, Run] | None = None,
+    ) -> None:
         self.folder = folder
         self.study = study
         self.hosts = hosts
-        self._runs: dict[str, Run] = {}
+        self._kept = runs
+        self._known: RunIndex | None = None
 
     @classmethod
     def create(
         cls, folder: Path, study: Mapping[str, Any], hosts: Mapping[str, Any] | None = None
     ) -> RunTable:
-        """Make the folder of a new study.
+        """Make the folder of a new study; its table keeps the runs that it is given.
 
         Args:
             folder: Where; made if absent.
@@ -180,7 +206,7 @@ class RunTable:
         try:
             for room in _ROOMS:
                 (folder / room).mkdir(parents=True, exist_ok=True)
-            table = cls(folder, dict(study), dict(hosts or {}))
+            table = cls(folder, dict(study), dict(hosts or {}), {})
             table.write_hosts()
             table.write_study()
         except OSError as error:
@@ -190,14 +216,28 @@ class RunTable:
 
     @classmethod
     def load(cls, folder: Path) -> RunTable:
-        """Read a study's folder.
+        """Read a study's folder with all its runs, for those who ask them all.
+
+        Raises:
+            UsageError: It is not a study, or a file in it cannot be read; says which and where.
+        """
+        study = _read_study(folder)
+        hosts = _read_json(folder / "hosts.json")
+        return cls(folder, study, hosts, {run.run_id: run for run in _read_runs(folder)})
+
+    @classmethod
+    def open(cls, folder: Path) -> RunTable:
+        """Open a study's folder without keeping its runs: an index tells which there are.
+
+        Args:
+            folder: Of the study.
 
         Raises:
             UsageError: It is not a study, or a file in it cannot be read; says which and where.
         """
         study = _read_study(folder)
         table = cls(folder, study, _read_json(folder / "hosts.json"))
-        table._keep(_read_runs(folder / "runs.jsonl"))
+        table.refresh()
         return table
 
     @property
@@ -208,12 +248,92 @@ class RunTable:
     @property
     def runs(self) -> list[Run]:
         """The runs in the order in which they first came; the last record of each counts."""
-        return list(self._runs.values())
+        return list(self.each_run())
+
+    @property
+    def cell_runs(self) -> list[Run]:
+        """The runs without the controls: those that means and comparisons are made of."""
+        return [run for run in self.each_run() if not run.control]
+
+    def each_run(self) -> Iterator[Run]:
+        """Give :attr:`runs` one after another, so that not all need to be in memory."""
+        if self._kept is not None:
+            yield from self._kept.values()
+            return
+        entries = self.entries
+        if not entries:
+            return
+        with self._records.open("rb") as file:
+            for entry in entries:
+                yield self._read(file, entry)
+
+    def run(self, run_id: str) -> Run:
+        """Give one run.
+
+        Raises:
+            KeyError: There is no record of it.
+        """
+        if self._kept is not None:
+            return self._kept[run_id]
+        entry = self._index.entries[run_id]
+        with self._records.open("rb") as file:
+            return self._read(file, entry)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What the index knows of each run, in the order of :attr:`runs`."""
+        return list(self._index.entries.values())
+
+    def entry(self, run_id: str) -> Entry | None:
+        """Give what the index knows of a run; ``None`` where there is no record of it."""
+        return self._index.entries.get(run_id)
 
     @property
     def done_ids(self) -> set[str]:
         """Ids of the runs that are done."""
-        return {run.run_id for run in self._runs.values() if run.status == "done"}
+        if self._kept is not None:
+            return {run.run_id for run in self._kept.values() if run.status == "done"}
+        return set(self._index.done)
+
+    def is_done(self, run_id: str) -> bool:
+        """Say whether a run is done."""
+        return run_id in self._index.done
+
+    def failures(self, run_id: str) -> int:
+        """Count the records that say that a run failed."""
+        return self._index.failures.get(run_id, 0)
+
+    def refresh(self) -> None:
+        """Take notice of what others appended since; not in the runs that :meth:`load` has kept.
+
+        Raises:
+            UsageError: A line that is no record.
+        """
+        self._index.catch_up(watching=True)
+
+    @property
+    def _records(self) -> Path:
+        return self.folder / "runs.jsonl"
+
+    @property
+    def _index(self) -> RunIndex:
+        if self._known is None:
+            self._known = RunIndex.open(self._records, partial(_parsed, self._records))
+        return self._known
+
+    def _read(self, file: BinaryIO, entry: Entry) -> Run:
+        """Read one record from where the index says that it is."""
+        file.seek(entry.offset)
+        line = file.read(entry.length)
+        try:
+            run = Run.from_dict(json.loads(line))
+        except ValueError:
+            run = None
+        if run is None or run.run_id != entry.run_id:
+            raise UsageError(
+                f"{self._records} was changed by something else while it was read; try again"
+            )
+        return run
 
     def trace_path(self, run_id: str) -> Path:
         """Place of a run's traces."""
@@ -233,18 +353,20 @@ class RunTable:
 
     def extend(self, runs: Iterable[Run]) -> None:
         """Append several runs and sync them to disk once, after the last."""
-        path = self.folder / "runs.jsonl"
-        _mend_last_line(path)
-        with path.open("ab") as file:
+        index = self._index
+        _mend_last_line(self._records)
+        with self._records.open("ab") as file:
+            if not index.is_current(os.fstat(file.fileno())):
+                index.catch_up()
+            written = []
             for run in runs:
-                file.write(dumps(run.to_dict()).encode() + b"\n")
-                self._runs[run.run_id] = run
+                written.append((run, dumps(run.to_dict()).encode() + b"\n"))
+                file.write(written[-1][1])
             file.flush()
             os.fsync(file.fileno())
-
-    def _keep(self, runs: Iterable[Run]) -> None:
-        for run in runs:
-            self._runs[run.run_id] = run
+            index.add(written, os.fstat(file.fileno()))
+        if self._kept is not None:
+            self._kept.update((run.run_id, run) for run, _ in written)
 
     def write_study(self) -> None:
         """Write ``study.yaml`` from :attr:`study`."""
@@ -260,7 +382,7 @@ class RunTable:
         """Give one row a run, with the columns that were measured."""
         from joulebench.run_row import frame
 
-        return frame(self.runs)
+        return frame(self.each_run())
 
     def write_csv(self) -> Path:
         """Write ``run_table.csv`` anew from the records."""
@@ -306,8 +428,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_runs(path: Path) -> Iterator[Run]:
+def _read_runs(folder: Path) -> Iterator[Run]:
     """Read records; a last line without its newline was cut short by a crash and is left out."""
+    path = folder / "runs.jsonl"
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -338,15 +461,27 @@ def _mend_last_line(path: Path) -> None:
     if not path.exists() or path.stat().st_size == 0:
         return
     with path.open("rb+") as file:
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) == b"\n":
+        end = file.seek(0, os.SEEK_END)
+        keep = _after_last_newline(file, end)
+        if keep == end:
             return
-        file.seek(0)
-        content = file.read()
-        keep = content.rfind(b"\n") + 1
+        file.seek(keep)
         with path.with_name("runs.cut-short.txt").open("ab") as aside:
-            aside.write(content[keep:] + b"\n")
+            aside.write(file.read() + b"\n")
         file.truncate(keep)
+
+
+def _after_last_newline(file: BinaryIO, end: int) -> int:
+    """Find the end of the last whole line, from behind: the file may be large."""
+    size = 1
+    while end:
+        start = max(0, end - size)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end, size = start, _BACKWARDS
+    return 0
 
 
 def save_traces(path: Path, traces: Sequence[Trace]) -> None:
@@ -355,22 +490,38 @@ def save_traces(path: Path, traces: Sequence[Trace]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = [trace.channel.name for trace in traces]
     lengths = [len(trace) for trace in traces]
     codes = np.repeat(np.arange(len(traces), dtype=np.int32), lengths)
+    names = [trace.channel.name.encode() for trace in traces]
+    ends = np.cumsum([0, *map(len, names)], dtype=np.int32)
     empty: list[Any] = [np.empty(0)]
-    table = pa.table(
-        {
-            "channel": pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string())),
-            "t_s": np.concatenate([trace.t_s for trace in traces] or empty),
-            "v": np.concatenate([trace.v for trace in traces] or empty),
-        },
-        metadata={"joulebench.channels": dumps_channels(traces)},
+    # From buffers: given arrays or lists, pyarrow imports pandas, half a second of each trial.
+    channel = pa.DictionaryArray.from_arrays(
+        _column(pa.int32(), len(codes), codes),
+        _column(pa.string(), len(names), ends, b"".join(names)),
+    )
+    times = np.concatenate([trace.t_s for trace in traces] or empty).astype(float, copy=False)
+    values = np.concatenate([trace.v for trace in traces] or empty).astype(float, copy=False)
+    form = {"channel": channel.type, "t_s": pa.float64(), "v": pa.float64()}
+    table = pa.Table.from_arrays(
+        [
+            channel,
+            _column(form["t_s"], len(times), times),
+            _column(form["v"], len(values), values),
+        ],
+        schema=pa.schema(form, metadata={"joulebench.channels": dumps_channels(traces)}),
     )
     with _draft(path) as draft:
         pq.write_table(
             table, draft, compression="zstd", use_dictionary=["channel"], write_statistics=False
         )
+
+
+def _column(kind: Any, count: int, *buffers: Any) -> Any:
+    """Give a column of values that are all there, out of their bytes."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(kind, count, [None, *map(pa.py_buffer, buffers)])
 
 
 def dumps_channels(traces: Sequence[Trace]) -> str:
