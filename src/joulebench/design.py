@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import keyword
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from joulebench.design_orders import ORDERS, Arrangement
 from joulebench.errors import UsageError, unknown
 from joulebench.exclusion import Exclusion, Level, Levels, level_text
 
-ORDERS = ("blocks", "shuffle", "sequential")
-"""``blocks``: random within each repetition; ``shuffle``: random over all; ``sequential``."""
-
 MOST_TRIALS = 100_000
 """More would take a year at five minutes each; so many are a slip in the study file."""
+
+CONTROL = "control"
+"""Key of a trial and column of a table that marks a control: no run of its cell, but of drift."""
 
 _LONGEST_ID = 150  # bytes; file systems allow 255 with the suffix, archives often less
 
@@ -60,8 +62,9 @@ class Trial:
         run_id: Deterministic name, safe as a file name: ``"model-tiny_a.task-boolq.r02"``.
         order: Place in the order of execution, from 1.
         block: Block it belongs to, from 1; equal to the repetition unless all are shuffled.
-        repetition: From 1.
+        repetition: From 1; of a control, its number.
         levels: The level of each factor.
+        control: Whether it only shows drift and is no run of its cell.
     """
 
     run_id: str
@@ -69,19 +72,27 @@ class Trial:
     block: int
     repetition: int
     levels: dict[str, Level]
+    control: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the trial as a JSON-ready dict."""
-        return asdict(self)
+        """Give the trial as a JSON-ready dict; ``control`` is there only where it is true."""
+        content: dict[str, Any] = {
+            "run_id": self.run_id,
+            "order": self.order,
+            "block": self.block,
+            "repetition": self.repetition,
+            "levels": dict(self.levels),
+        }
+        return content | ({CONTROL: True} if self.control else {})
 
 
 @dataclass(frozen=True)
 class Design:
     """A full factorial less its exclusions, repeated, in a seeded order; iterable, with a length.
 
-    The order within a block sorts the cells by SHA-256 of seed, block and cell. It is a uniform
-    random permutation that is the same on every Python version and machine, and another repetition
-    leaves the order of the earlier ones as it was.
+    The order is the same on every Python version and machine, and another repetition leaves the
+    order of the earlier ones as it was, except in a shuffle over all; see
+    :mod:`joulebench.design_orders`.
 
     Args:
         factors: What is varied; none gives one cell.
@@ -89,10 +100,13 @@ class Design:
         repetitions: How often each cell is run, at least 1.
         order: One of :data:`ORDERS`.
         seed: Of the order.
+        group_by: Factors the combinations of whose levels stay together within a block.
+        drift_every: A control trial comes after every so many trials; 0 for none.
+        drift_cell: Levels of the controls: the first cell that has them; the first of all if empty.
 
     Raises:
-        UsageError: Bad factors, exclusions, order or repetitions; nothing left to run; or two cells
-            whose run ids would be the same file.
+        UsageError: Bad factors, exclusions, order or repetitions; nothing left to run; two cells
+            whose run ids would be the same file; or groups or controls of no factor or cell.
     """
 
     factors: tuple[Factor, ...]
@@ -100,6 +114,9 @@ class Design:
     repetitions: int = 1
     order: str = "blocks"
     seed: int = 0
+    group_by: tuple[str, ...] = ()
+    drift_every: int = 0
+    drift_cell: Mapping[str, Level] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -119,6 +136,7 @@ class Design:
         if not self.cells:
             raise UsageError("exclude: the exclusions leave no cell to run; remove one of them")
         self._refuse_collisions()
+        self._refuse_strange_names(names)
 
     @classmethod
     def of(
@@ -128,10 +146,39 @@ class Design:
         repetitions: int = 1,
         order: str = "blocks",
         seed: int = 0,
+        **others: Any,
     ) -> Design:
-        """Build a design from plain lists of levels."""
+        """Build a design from plain lists of levels.
+
+        Args:
+            factors: Levels by name.
+            exclude: As in :class:`Design`.
+            repetitions: As in :class:`Design`.
+            order: As in :class:`Design`.
+            seed: As in :class:`Design`.
+            others: ``group_by``, ``drift_every`` and ``drift_cell`` of :class:`Design`.
+        """
         named = tuple(Factor(name, tuple(levels)) for name, levels in factors.items())
-        return cls(named, tuple(exclude), repetitions, order, seed)
+        return cls(named, tuple(exclude), repetitions, order, seed, **others)
+
+    @property
+    def control_cell(self) -> dict[str, Level]:
+        """The cell of the control trials."""
+        asked = {name: level_text(level) for name, level in self.drift_cell.items()}
+        for cell in self.cells:
+            if all(level_text(cell[name]) == text for name, text in asked.items()):
+                return cell
+        raise UsageError(
+            "order.drift_cell: no cell that is run has "
+            + ", ".join(f"{name} {text}" for name, text in asked.items())
+            + "; give levels of one that is"
+        )
+
+    @property
+    def controls(self) -> int:
+        """Number of control trials."""
+        trials = len(self.cells) * self.repetitions
+        return trials // self.drift_every if self.drift_every else 0
 
     @property
     def cells(self) -> list[dict[str, Level]]:
@@ -163,26 +210,54 @@ class Design:
         return [c.expression for c in self.conditions if not any(c.holds(cell) for cell in cells)]
 
     def __len__(self) -> int:
-        return len(self.cells) * self.repetitions
+        return len(self.cells) * self.repetitions + self.controls
 
     def __iter__(self) -> Iterator[Trial]:
         """Give the trials in the order in which they are run."""
-        ordered = self._ordered()
-        for place, (block, repetition, cell) in enumerate(ordered, start=1):
+        place, controls = 0, self.control_cell if self.drift_every else {}
+        for number, (block, repetition, cell) in enumerate(self._ordered(), start=1):
+            place += 1
             yield Trial(run_id(cell, repetition), place, block, repetition, cell)
+            if self.drift_every and number % self.drift_every == 0:
+                place += 1
+                yield _control(number // self.drift_every, place, block, controls)
 
-    def _ordered(self) -> list[tuple[int, int, dict[str, Level]]]:
+    def _ordered(self) -> Iterator[tuple[int, int, dict[str, Level]]]:
+        """Give block, repetition and cell of each trial that is no control, in order."""
         cells = self.cells
-        rows = [(rep, cell) for rep in range(1, self.repetitions + 1) for cell in cells]
+        repetitions = range(1, self.repetitions + 1)
         if self.order == "shuffle":
-            mixed = sorted(rows, key=lambda row: self._key(0, run_id(row[1], row[0])))
-            return [(1, repetition, cell) for repetition, cell in mixed]
-        if self.order == "blocks":
-            rows.sort(key=lambda row: (row[0], self._key(row[0], run_id(row[1], 0))))
-        return [(repetition, repetition, cell) for repetition, cell in rows]
+            rows = [(repetition, cell) for repetition in repetitions for cell in cells]
+            names = [run_id(cell, repetition) for repetition, cell in rows]
+            for at in self._arranged(names, [cell for _, cell in rows], 0):
+                yield (1, *rows[at])
+            return
+        names = [run_id(cell, 0) for cell in cells]
+        for repetition in repetitions:
+            for at in self._arranged(names, cells, repetition):
+                yield repetition, repetition, cells[at]
 
-    def _key(self, block: int, name: str) -> bytes:
-        return hashlib.sha256(f"{self.seed}/{block}/{name}".encode()).digest()
+    def _arranged(
+        self, names: Sequence[str], cells: Sequence[Mapping[str, Level]], block: int
+    ) -> list[int]:
+        arrangement = Arrangement(self.order, self.seed)
+        if not self.group_by:
+            return arrangement.order(names, block)
+        return arrangement.grouped(names, [self.group_of(cell) for cell in cells], block)
+
+    def group_of(self, levels: Levels) -> str:
+        """Name the group that a cell belongs to; empty where nothing is grouped."""
+        return "/".join(level_text(levels[name]) for name in self.group_by)
+
+    def _refuse_strange_names(self, names: Sequence[str]) -> None:
+        for key, asked in (("group_by", self.group_by), ("drift_cell", self.drift_cell)):
+            for name in asked:
+                if name not in names:
+                    raise unknown(f"order.{key}: factor", name, names)
+        if self.drift_every < 0:
+            raise UsageError(f"order.drift_every = {self.drift_every}: give 0 for none, or more")
+        if self.drift_every:
+            self.control_cell  # noqa: B018  (refuses what is none)
 
     def _refuse_collisions(self) -> None:
         # Casefold: some file systems keep Run and run in one file.
@@ -197,6 +272,11 @@ class Design:
             seen[name] = cell
 
 
+def _control(number: int, place: int, block: int, levels: dict[str, Level]) -> Trial:
+    # No cell is called so: the id of one begins with a factor's name and a hyphen.
+    return Trial(f"{CONTROL}.r{number:02d}", place, block, number, levels, control=True)
+
+
 def run_id(levels: Levels, repetition: int) -> str:
     """Name a run after its levels and repetition, safe as a file name on any system."""
     parts = [f"{name}-{_file_safe(level_text(level))}" for name, level in levels.items()]
@@ -207,5 +287,6 @@ def run_id(levels: Levels, repetition: int) -> str:
     return ".".join([stem, f"r{repetition:02d}"] if stem else [f"r{repetition:02d}"])
 
 
+@functools.lru_cache(maxsize=4096)  # a large study has few levels and many trials
 def _file_safe(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]", "_", text) or "_"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from joulebench.clock import VIRTUAL
 from joulebench.errors import EnergyError
 from joulebench.joules import Energy, total
 from joulebench.nesting import assumed, headline_channels
@@ -41,10 +43,14 @@ def headline_energy(run: Run, window: str = MEASURED) -> Energy | None:
 
     Returns:
         ``None`` where a channel that belongs to the sum has no energy: a part is not the whole.
+        Its scope says where time was computed: such runs are never held against others.
     """
     if not any(window in windows for windows in run.energy.values()):
         return None
-    return _summed(run, window, [channel.name for channel in headline_channels(run.channels)])
+    energy = _summed(run, window, [channel.name for channel in headline_channels(run.channels)])
+    if energy is not None and run.facts.get("clock") == VIRTUAL:
+        return replace(energy, scope=f"{energy.scope}, {VIRTUAL} clock")
+    return energy
 
 
 def _summed(run: Run, window: str, names: Sequence[str]) -> Energy | None:
@@ -70,6 +76,8 @@ def row(run: Run) -> dict[str, Any]:
         "host": run.host,
         "testbed": run.testbed,
     }
+    if run.control:
+        cells["control"] = True
     cells.update(dict(_energy_cells(run)))
     counts = {key: run.work.get(key) for key in ("tokens_in", "tokens_out", "flops")}
     cells.update({key: count for key, count in counts.items() if count is not None})
@@ -144,7 +152,7 @@ def idle_power_w(run: Run) -> float | None:
     return sum(joules for joules, _ in powers) / sum(length for _, length in powers)
 
 
-def frame(runs: Sequence[Run]) -> pd.DataFrame:
+def frame(runs: Iterable[Run]) -> pd.DataFrame:
     """Give the run table: one row a run, a column only where at least one run has a value."""
     import pandas as pd
 

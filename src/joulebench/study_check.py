@@ -23,10 +23,12 @@ def check_here(study: StudyFile, plans: Sequence[Mapping[str, Any]]) -> None:
         UsageError: What is missing, unknown or cannot be used on this machine.
     """
     from joulebench.meters.registry import resolve
+    from joulebench.testbed.virtual import refuse_other_time
     from joulebench.workloads.registry import build_workload
 
     if study.meters != "auto":
         resolve(study.meters)
     for plan in distinct(plans):
+        refuse_other_time(plan)
         if plan["workload"] == "command" or plan["tasks"]["data"] != "hub":
             build_workload(plan)

@@ -6,7 +6,8 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from joulebench.design import Design, Trial, run_id
+from joulebench.collector import collector_paused
+from joulebench.design import CONTROL, Design, Trial
 from joulebench.errors import UsageError, unknown
 from joulebench.exclusion import Level, Levels, level_text
 from joulebench.run_row import COLUMNS
@@ -41,10 +42,18 @@ def design_of(study: StudyFile) -> Design:
     """Give the design of a study.
 
     Raises:
-        UsageError: Bad factors or exclusions, or an exclusion that excludes nothing.
+        UsageError: Bad factors, exclusions or order, or an exclusion that excludes nothing.
     """
+    order = study.order
     design = Design.of(
-        study.factors, study.exclude, study.repetitions, study.order.kind, study.order.seed
+        study.factors,
+        study.exclude,
+        study.repetitions,
+        order.kind,
+        order.seed,
+        group_by=tuple(order.group_by),
+        drift_every=order.drift_every,
+        drift_cell=order.drift_cell,
     )
     if design.idle_exclusions:
         raise UsageError(
@@ -71,23 +80,70 @@ def plan(study: StudyFile) -> list[dict[str, Any]]:
     _refuse_reserved_names(study)
     _refuse_unknown_places(study)
     _refuse_idle_factors(study)
-    settings = {run_id(cell, 1): dump(_with_levels(study, cell)) for cell in design.cells}
-    return [_trial_plan(study, trial, settings[run_id(trial.levels, 1)]) for trial in design]
+    shared = _Shared(study)
+    with collector_paused():
+        return [_trial_plan(study.study, trial, shared) for trial in design]
 
 
-def _trial_plan(study: StudyFile, trial: Trial, resolved: Mapping[str, Any]) -> dict[str, Any]:
-    plan: dict[str, Any] = {
-        "run_id": trial.run_id,
-        "study": study.study,
-        "trial": {key: v for key, v in trial.to_dict().items() if key != "run_id"},
-        **{part: resolved[part] for part in _PARTS},
+class _Shared:
+    """What trials share, made once: a study may have 100,000 of them.
+
+    Args:
+        study: A checked study file.
+    """
+
+    def __init__(self, study: StudyFile) -> None:
+        self._study = study
+        self._cells: dict[str, dict[str, Any]] = {}
+        self._resolved: dict[str, dict[str, Any]] = {}
+        self._seeds: dict[str | int, int] = {}
+        self._setting = [
+            name for name in study.factors if name in _SETTINGS and not _elsewhere(study, name)
+        ]
+
+    def cell(self, trial: Trial) -> dict[str, Any]:
+        """Give the settings of a trial's cell, with its model and task or its command."""
+        name = trial.run_id.rpartition("r")[0]  # what stands behind it is the repetition
+        if name not in self._cells:
+            resolved = self._with_settings(trial.levels)
+            work = self._work(trial.levels)
+            self._cells[name] = {part: resolved[part] for part in _PARTS} | work
+        return self._cells[name]
+
+    def seed(self, trial: Trial) -> int:
+        """Give the seed of a trial's sampling.
+
+        It is the same for every cell of a repetition: cells then differ by their levels alone. And
+        it is one for all controls: these then differ by the machine alone.
+        """
+        part = CONTROL if trial.control else trial.repetition
+        if part not in self._seeds:
+            self._seeds[part] = seed_of(self._study.sampling.seed, part)
+        return self._seeds[part]
+
+    def _with_settings(self, levels: Levels) -> dict[str, Any]:
+        """Put the levels of factors that are settings in their places, and check the result."""
+        name = repr([levels[name] for name in self._setting])
+        if name not in self._resolved:
+            self._resolved[name] = dump(_with_levels(self._study, levels))
+        return self._resolved[name]
+
+    def _work(self, levels: Levels) -> dict[str, Any]:
+        study = self._study
+        if study.workload == "command":
+            return {"command": [_filled(word, levels) for word in study.command]}
+        return {"model": model_of(study, levels), "task": _task_of(study, levels)}
+
+
+def _trial_plan(study: str, trial: Trial, shared: _Shared) -> dict[str, Any]:
+    planned, cell = trial.to_dict(), shared.cell(trial)
+    return {
+        "run_id": planned.pop("run_id"),
+        "study": study,
+        "trial": planned,
+        **cell,
+        "sampling": {**cell["sampling"], "seed": shared.seed(trial)},
     }
-    # The same seed for every cell of a repetition: cells then differ by their levels alone.
-    seed = seed_of(study.sampling.seed, trial.repetition)
-    plan["sampling"] = {**resolved["sampling"], "seed": seed}
-    if study.workload == "command":
-        return {**plan, "command": [_filled(word, trial.levels) for word in study.command]}
-    return {**plan, "model": model_of(study, trial.levels), "task": _task_of(study, trial.levels)}
 
 
 def _with_levels(study: StudyFile, levels: Levels) -> StudyFile:
@@ -151,7 +207,8 @@ def _where_it_could(study: StudyFile, name: str) -> str:
 
 def _refuse_reserved_names(study: StudyFile) -> None:
     """Refuse a factor whose column in the run table would be that of something else."""
-    taken = next((name for name in study.factors if name in (*_TAKEN_COLUMNS, *COLUMNS)), None)
+    columns = [*_TAKEN_COLUMNS, *COLUMNS, *([CONTROL] if study.order.drift_every else [])]
+    taken = next((name for name in study.factors if name in columns), None)
     if taken is not None:
         raise UsageError(
             f"factor {taken!r}: the run table has a column of that name already; call it otherwise"

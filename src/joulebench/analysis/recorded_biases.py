@@ -57,7 +57,7 @@ def recorded_biases(frame: AnalysisFrame, response: str, by: str) -> dict[str, E
 def _read(folder: Path, changed: int) -> tuple[_Biases, ...]:
     """Read the records once for all questions; anew where they changed."""
     del changed
-    found = (_of_run(run) for run in RunTable.load(folder).runs if run.energy)
+    found = (_of_run(run) for run in RunTable.load(folder).cell_runs if run.energy)
     return tuple(each for each in found if each is not None)
 
 

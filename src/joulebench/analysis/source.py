@@ -79,7 +79,7 @@ def _of_study(folder: Path) -> Source:
         if isinstance(levels, list)
     }
     imported = study.study.get("origin") == "imported"
-    wrong = tuple(_wrong(study.runs))
+    wrong = tuple(_wrong(study.cell_runs))
     return Source(study.name, folder, _table(study, order), order, wrong, imported)
 
 
@@ -91,10 +91,10 @@ def _wrong(runs: Sequence[Run]) -> Iterator[str]:
 
 def _table(study: RunTable, order: Mapping[str, Sequence[str]]) -> AuditTable:
     """Make a table of a study's runs; what is constant in all of them is no factor."""
-    rows = [_row(run) for run in study.runs]
+    rows = [_row(run) for run in study.cell_runs]
     names = dict.fromkeys(name for cells in rows for name in cells)
     cells = {name: _column([_text(each.get(name)) for each in rows]) for name in names}
-    levels = dict.fromkeys(name for run in study.runs for name in run.levels)
+    levels = dict.fromkeys(name for run in study.cell_runs for name in run.levels)
     factors = tuple(name for name in (*order, *levels) if name in names)
     return AuditTable(study.name, cells, recomputed=True, factors=tuple(dict.fromkeys(factors)))
 

@@ -23,6 +23,7 @@ _MODULES: tuple[str, ...] = (
     "design_units",
     "design_crossing",
     "design_order",
+    "design_controls",
     "design_repeats",
     "design_stated_spread",
     "design_joined",

@@ -28,6 +28,7 @@ class Unit:
         findings: Checks on the study as a whole that did not pass when it was made.
         digests: What is kept of each run once it has been seen.
         places: The place of each of these runs; one that cannot be read has none.
+        controls: What is kept of its control trials, which no rule takes for runs of a cell.
     """
 
     name: str
@@ -40,9 +41,13 @@ class Unit:
     findings: tuple[Finding, ...] = ()
     digests: list[RunDigest] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
+    controls: list[RunDigest] = field(default_factory=list)
 
     def keep(self, place: int, digest: RunDigest) -> None:
         """Keep what later rules need of the run at a place."""
+        if digest.run.control:
+            self.controls.append(digest)
+            return
         self.digests.append(digest)
         self.places.append(place)
 

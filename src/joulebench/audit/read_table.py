@@ -48,9 +48,22 @@ def read_table(path: Path, name: str = "", devices: tuple[str, ...] = ()) -> Aud
         # One pass turns rows into columns; the blanks around cells are no part of them.
         turned = zip(*text.rows, strict=True) if text.rows else ((),) * len(text.columns)
         cells = {name: _stripped(column) for name, column in zip(text.columns, turned, strict=True)}
+    cells, lines = _without_controls(cells, lines)
     return AuditTable(
         name or path.name, cells, lines, path, meanings=known_meanings(cells), devices=devices
     )
+
+
+def _without_controls(
+    cells: dict[str, Texts], lines: Sequence[int]
+) -> tuple[dict[str, Texts], Sequence[int]]:
+    """Leave out the control trials of a run table of ours: they are no runs of their cell."""
+    if not {"control", "run_id"} <= cells.keys():
+        return cells, lines
+    marked = np.char.lower(cells["control"].astype(str)) == "true"
+    keep = ~(marked & np.char.startswith(cells["run_id"].astype(str), "control."))
+    kept = {name: column[keep] for name, column in cells.items()}
+    return kept, [line for line, here in zip(lines, keep.tolist(), strict=True) if here]
 
 
 def holds_figures(table: AuditTable) -> bool:

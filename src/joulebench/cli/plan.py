@@ -1,17 +1,26 @@
-"""``joulebench plan``: what a study would run, without running it."""
+"""``joulebench plan``: what a study would run, take and show, without running it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from joulebench.cli.json_file import JsonFile, write_json
+from joulebench.cli.small_tables import small_tables
 from joulebench.cli.study_options import Data, Items, Repetitions, Study, overrides
+from joulebench.errors import UsageError
 
 if TYPE_CHECKING:
     from joulebench.study_file import StudyFile
+
+PilotFolder = Annotated[
+    Path | None,
+    typer.Option("--pilot", metavar="FOLDER", help="A study's folder to estimate from."),
+]
+All = Annotated[bool, typer.Option("--all", help="Print every trial of a long plan.")]
 
 
 def plan_command(
@@ -19,16 +28,17 @@ def plan_command(
     data: Data = None,
     items: Items = None,
     repetitions: Repetitions = None,
+    pilot: PilotFolder = None,
+    every: All = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of study files instead.")
     ] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Show the trials of a study in the order in which they would be run, and check them.
+    """Show a study's trials in order, what they take, and what can be shown with them.
 
-    Example: joulebench plan my-study.yaml
+    Example: joulebench plan my-study.yaml --pilot runs/my-pilot
     """
-    from joulebench.study_check import check_here
     from joulebench.study_file import json_schema
     from joulebench.study_plan import plan
     from joulebench.study_read import dump, load
@@ -38,38 +48,33 @@ def plan_command(
         return
     asked = load(study, overrides(data, items, repetitions))
     plans = plan(asked)
-    write_json(json_file, {"study": dump(asked), "trials": plans})
+    notes, refused = _checked(asked, plans)
+    with small_tables():
+        from joulebench.cli.find_study import find_study
+        from joulebench.cli.plan_text import lines, wrapped
+        from joulebench.study_pilot import Pilot
+        from joulebench.study_prospect import prospect
+
+        known = Pilot.read(find_study(pilot)) if pilot is not None else None
+        ahead = prospect(asked, plans, known)
+    content = {"study": dump(asked), "trials": plans, **ahead.to_dict(), "unchecked": notes}
+    write_json(json_file, content)
     if json_file != "-":
-        _print(asked, plans)
-    check_here(asked, plans)
+        for line in lines(asked, plans, ahead, source=study, every=every):
+            typer.echo(line)
+        if notes:
+            typer.echo(wrapped(f"not checked here: {'; '.join(notes)}"))
+    if refused is not None:
+        raise refused
 
 
-def _print(asked: StudyFile, plans: Sequence[dict[str, Any]]) -> None:
-    from joulebench.study_plan import design_of
+def _checked(
+    asked: StudyFile, plans: Sequence[Mapping[str, Any]]
+) -> tuple[list[str], UsageError | None]:
+    """Give what cannot be checked here, or why the study cannot be run here: its plan stands."""
+    from joulebench.study_unchecked import unchecked
 
-    design = design_of(asked)
-    left_out = len(design.all_cells) - len(design.cells)
-    typer.echo(
-        f"{asked.study}: {len(design.cells)} cells"
-        + (f" ({left_out} left out)" if left_out else "")
-        + f" x {asked.repetitions} repetitions = {len(plans)} trials, order {asked.order.kind}, "
-        f"seed {asked.order.seed}"
-    )
-    _print_trials(plans)
-    waiting_s = len(plans) * _waiting_s(plans[0]["protocol"])
-    typer.echo(f"idle, cool-down: {waiting_s / 60:.1f} min in all; the work comes on top")
-
-
-def _print_trials(plans: Sequence[dict[str, Any]]) -> None:
-    width = max(len(plan["run_id"]) for plan in plans)
-    for plan in plans:
-        trial = plan["trial"]
-        what = plan.get("model") or " ".join(plan.get("command", []))
-        typer.echo(
-            f"{trial['order']:>5}  block {trial['block']}  {plan['run_id']:<{width}}  {what}"
-        )
-
-
-def _waiting_s(protocol: dict[str, Any]) -> float:
-    waits = (protocol["idle_s"], protocol["idle_after_s"], protocol["cooldown"]["fixed_s"])
-    return float(sum(waits))
+    try:
+        return unchecked(asked, plans), None
+    except UsageError as error:
+        return [], error

@@ -161,7 +161,7 @@ def read_side(letter: str, path: Path, asked: Sequence[str]) -> Side:
         {factor.name: factor for factor in found},
         read,
         rows,
-        tuple(study.runs[row] for row in rows.tolist()) if study else (),
+        tuple(study.cell_runs[row] for row in rows.tolist()) if study else (),
         study.hosts if study else None,
         study.study if study else None,
         tuple(each.sentence for each in dropped),

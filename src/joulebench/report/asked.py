@@ -12,6 +12,8 @@ from joulebench.report.numbers import count, duration, significant
 
 _ORDERS = {
     "blocks": "randomised within blocks (one block is one repetition of every cell)",
+    "latin": "rows of Latin squares balanced for carry-over (Williams 1949), in random order (one "
+    "block is one repetition of every cell)",
     "shuffle": "randomised over all trials",
     "sequential": "sequential, not randomised: drift and order are confounded",
 }
@@ -49,6 +51,7 @@ def design_rows(evidence: Evidence) -> list[tuple[str, str]]:
         rows.append(("excluded", "; ".join(map(str, study["exclude"]))))
     rows.append(("repetitions", _repetitions(evidence)))
     rows.append(("order", _order(study)))
+    rows += _controls(evidence)
     rows.append(("trials", _trials(evidence)))
     started = sorted(run.started_at for run in evidence.runs if run.started_at)
     if started:
@@ -146,7 +149,21 @@ def _order(study: Mapping[str, Any]) -> str:
     if not isinstance(order, Mapping):
         return "as the records tell it; nothing is known of randomisation"
     words = _ORDERS.get(str(order.get("kind", "blocks")), str(order.get("kind")))
+    if order.get("group_by"):
+        grouped = ", ".join(map(str, order["group_by"]))
+        words += f"; runs of one {grouped} together, so that it is confounded with time in a block"
     return f"{words}; seed {order['seed']}" if "seed" in order else words
+
+
+def _controls(evidence: Evidence) -> list[tuple[str, str]]:
+    """Say how many control trials there are, where there are any."""
+    every = (evidence.study.get("order") or {}).get("drift_every")
+    if not every:
+        return []
+    cell = " · ".join(evidence.controls[0].levels.values()) if evidence.controls else ""
+    known = f"{len(evidence.controls)} with an energy" + (f" of {cell}" if cell else "")
+    often = "each trial" if every == 1 else f"every {every} trials"
+    return [("drift controls", f"one after {often}, {known}; in no mean and no comparison")]
 
 
 def _trials(evidence: Evidence) -> str:

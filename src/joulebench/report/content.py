@@ -86,7 +86,7 @@ class Content:
 
 def content(evidence: Evidence) -> Content:
     """Compute a report from the records, after an audit of them."""
-    audited = add_audit(evidence.table.folder, evidence.runs)
+    audited = add_audit(evidence.table.folder, evidence.all_runs)
     found, ratios, agreeing = cells(evidence), contrasts(evidence), agreements(evidence)
     phases = cell_phases(evidence)
     apart = list(dict.fromkeys(name for cell in phases for name in cell.phases))

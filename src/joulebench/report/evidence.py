@@ -64,6 +64,8 @@ class Reading:
 class Evidence:
     """The records of a study in the form that tables and figures read.
 
+    Control trials are not among ``runs`` and ``readings``: no mean or comparison is made of them.
+
     Args:
         table: The study.
 
@@ -79,10 +81,13 @@ class Evidence:
                 f"{table.folder / 'study.yaml'}"
             )
         self.table = table
-        self.runs = sorted(table.runs, key=lambda run: run.trial.get("order", 0))
+        self.all_runs = sorted(table.runs, key=lambda run: run.trial.get("order", 0))
+        self.runs = [run for run in self.all_runs if not run.control]
         self.failed = [run for run in self.runs if run.status != "done"]
         found = [reading(run) for run in self.runs if run.status == "done"]
         self.readings = [each for each in found if each is not None]
+        controls = [reading(run) for run in self.all_runs if run.control and run.status == "done"]
+        self.controls = [each for each in controls if each is not None]
 
     @classmethod
     def of(cls, folder: Path) -> Evidence:

@@ -30,7 +30,9 @@ Point = tuple[int, float, Reading]
 
 def drift_picture(evidence: Evidence) -> Picture | None:
     """Draw deviation from the cell's mean against run order; ``None`` without repeats or order."""
-    points = drift_points(evidence.readings)
+    points = sorted(
+        [*drift_points(evidence.readings), *drift_points(evidence.controls)], key=lambda p: p[0]
+    )
     if len(points) < 3:
         return None
     from matplotlib.ticker import MaxNLocator
@@ -71,7 +73,10 @@ def drift_points(readings: Sequence[Reading]) -> list[Point]:
 def slope_over_study(points: Sequence[Point]) -> Estimate | None:
     """Give the change from the first run to the last, in per cent of the cells' means."""
     orders = [float(order) for order, _, _ in points]
-    groups = ["·".join([*each.levels.values(), *each.origin]) for _, _, each in points]
+    groups = [
+        "·".join([*each.levels.values(), *each.origin, "control" * each.run.control])
+        for _, _, each in points
+    ]
     slope = within_group_slope([deviation for _, deviation, _ in points], orders, groups)
     return None if slope is None else slope.scaled(max(orders) - min(orders) or 1.0)
 
@@ -109,7 +114,11 @@ def _dots(axes: Axes, points: Sequence[Point], evidence: Evidence) -> None:
         mine = [p for p in points if next(iter(p[2].levels.values()), "") == level]
         axes.plot([p[0] for p in mine], [p[1] for p in mine], "os^Dvp*"[place % 7], mew=0, ms=4.2,
                   color=SERIES[place % len(SERIES)], label=label_text(level) or None)  # fmt: skip
-    if 1 < len(levels) <= 7:
+    controls = [p for p in points if p[2].run.control]
+    if controls:
+        axes.plot([p[0] for p in controls], [p[1] for p in controls], "o", mfc="none", mec=MUTED,
+                  ms=8, label="control")  # fmt: skip
+    if 1 < len(levels) + bool(controls) <= 7:
         legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False,
                              fontsize=8, handletextpad=0.2)  # fmt: skip
         for text in legend.get_texts():
@@ -126,4 +135,5 @@ def _caption(points: Sequence[Point], what: str) -> str:
             f"From first to last run: {between(slope)} %, {sure} (95 %, least squares within "
             "cells)."
         )
-    return f"{what.capitalize()} of each run against the mean of its cell. {trend}"
+    ringed = " Controls are ringed." if any(p[2].run.control for p in points) else ""
+    return f"{what.capitalize()} of each run against the mean of its cell. {trend}{ringed}"

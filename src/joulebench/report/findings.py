@@ -70,7 +70,7 @@ def mark(place: int) -> str:
 
 
 def _of_runs(evidence: Evidence) -> list[tuple[str, Finding]]:
-    return [(run.run_id, finding) for run in evidence.runs for finding in run.findings]
+    return [(run.run_id, finding) for run in evidence.all_runs for finding in run.findings]
 
 
 def _of_study(evidence: Evidence, extra: Iterable[Finding]) -> list[tuple[str, Finding]]:

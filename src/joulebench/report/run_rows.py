@@ -33,9 +33,9 @@ def run_units(evidence: Evidence) -> RunUnits:
 def run_rows(evidence: Evidence, findings: Sequence[FindingRow]) -> list[dict[str, Any]]:
     """Give one row a run, as printed text with a number to sort by, in the order of execution."""
     units = run_units(evidence)
-    by_id = {each.run.run_id: each for each in evidence.readings}
+    by_id = {each.run.run_id: each for each in [*evidence.readings, *evidence.controls]}
     factors = list(evidence.factors)
-    return [_row(run, by_id.get(run.run_id), units, findings, factors) for run in evidence.runs]
+    return [_row(run, by_id.get(run.run_id), units, findings, factors) for run in evidence.all_runs]
 
 
 def _row(
