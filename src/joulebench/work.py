@@ -84,7 +84,11 @@ class Response:
 
 
 class Engine(Protocol):
-    """Turns requests into responses."""
+    """Turns requests into responses.
+
+    One whose work is nothing but waiting may offer ``use_clock(clock)`` besides: it then works on
+    that :class:`joulebench.clock.Clock` from there on.
+    """
 
     def import_libraries(self) -> None:
         """Import what is heavy; no tensor operation and no device, so that a fork may follow."""

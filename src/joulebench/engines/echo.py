@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from joulebench.clock import Clock, RealClock
 from joulebench.engines.sampling import call_seed, check_sampling
 from joulebench.errors import UsageError
 from joulebench.work import Request, Response, Sampling
@@ -15,12 +15,14 @@ from joulebench.work import Request, Response, Sampling
 class EchoEngine:
     """Repeats the words of each prompt, for tests, teaching and dry runs of a study.
 
-    A token is a word. A batch takes as long as its longest member, as on a device.
+    A token is a word. A batch takes as long as its longest member, as on a device. It can work on a
+    clock that is computed, since it does nothing but wait: see :meth:`use_clock`.
 
     Args:
         model: Any name; it only appears in the facts.
         token_s: Time per generated token, s.
         prefill_s: Time to the first token, s.
+        load_s: Time that loading takes, s.
         answer: Said instead of the prompt's words.
 
     Raises:
@@ -33,18 +35,26 @@ class EchoEngine:
         *,
         token_s: float = 0.0,
         prefill_s: float = 0.0,
+        load_s: float = 0.0,
         answer: str | None = None,
     ) -> None:
         self.model = model
         self.token_s = _seconds("token_s", token_s)
         self.prefill_s = _seconds("prefill_s", prefill_s)
+        self.load_s = _seconds("load_s", load_s)
         self.answer = answer
+        self._clock: Clock = RealClock()
+
+    def use_clock(self, clock: Clock) -> None:
+        """Work on this clock from now on."""
+        self._clock = clock
 
     def import_libraries(self) -> None:
         """Import nothing: the engine needs the standard library alone."""
 
     def load(self) -> None:
-        """Load nothing: there is no model."""
+        """Load nothing, since there is no model, and take the time asked for."""
+        self._clock.wait(self.load_s)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
         """Say each prompt's words back, shuffled by the seed where the temperature is above 0.
@@ -54,7 +64,7 @@ class EchoEngine:
         """
         check_sampling(sampling)
         outputs = [self._words(request, sampling) for request in requests]
-        start_s = time.monotonic()
+        start_s = self._clock.now_s()
         stamps = self._stamps(start_s, max((len(words) for words in outputs), default=0))
         return [
             _response(request, words, start_s, stamps, sampling)
@@ -69,6 +79,7 @@ class EchoEngine:
             "simulated": True,
             "token_s": self.token_s,
             "prefill_s": self.prefill_s,
+            "load_s": self.load_s,
         }
 
     def close(self) -> None:
@@ -86,8 +97,8 @@ class EchoEngine:
         stamps = []
         for step in range(steps):
             due_s = start_s + self.prefill_s + self.token_s * (step + 1)
-            time.sleep(max(0.0, due_s - time.monotonic()))
-            stamps.append(time.monotonic())
+            self._clock.wait(due_s - self._clock.now_s())
+            stamps.append(self._clock.now_s())
         return stamps
 
 

@@ -61,6 +61,7 @@ class StampedMeter(Protocol):
 #   facts() -> dict                   asked for after close(): what the record keeps of it
 #   settle_s: float                   how long after a moment the rows from past it have come, s
 #   on_request: bool                  a class attribute: never opened by "auto"
+#   refusal: str                      why it cannot be recorded in real time; empty where it can
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from joulebench.channel import Channel
+from joulebench.channel import Channel, Window
 from joulebench.errors import SensorLost, UsageError, unknown
 from joulebench.meters.meter import ABSENT
 from joulebench.meters.power_profile import PowerProfile, read_profile
 from joulebench.meters.simulated_boards import BOARDS, Domain
 from joulebench.meters.simulated_log import STAMP_STEP_S, JumpingLog
+from joulebench.meters.simulated_phases import ONLY_VIRTUAL, PhasePowers
 from joulebench.meters.simulated_sensor import Faults, SimulatedSensor
 from joulebench.sensor_gains import NVML_GAIN
 
@@ -32,7 +33,9 @@ class SimulatedMeter:
 
     Args:
         board: One of :data:`BOARDS`.
-        watts: Constant power, W; or ``[t_s, watts]`` pairs; or the path of a CSV ``t_s,watts``.
+        watts: Constant power, W; or ``[t_s, watts]`` pairs; or the path of a CSV ``t_s,watts``; or
+            the power of each phase of a trial on computed time, see
+            :class:`joulebench.meters.simulated_phases.PhasePowers`.
         repeat: Whether a profile of pairs begins again at its last row, which then only marks the
             end; otherwise the last power is held.
         idle_w: Power before the first row and, without ``repeat``, from the last row on, W.
@@ -42,6 +45,7 @@ class SimulatedMeter:
         limit_w: Power limit that the channels declare, W.
         faults: What else is wrong with its sensors: see
             :class:`joulebench.meters.simulated_sensor.Faults`.
+        noise_rel: Relative standard deviation, from run to run, of the power of each phase.
         start_s: Monotonic begin of the profile, s; the moment of opening where ``None``.
         clock: Gives monotonic time, s.
 
@@ -52,7 +56,7 @@ class SimulatedMeter:
     def __init__(  # noqa: PLR0913 - a board has that many knobs, all of them named
         self,
         board: str = "a100",
-        watts: float | str | Sequence[Sequence[float]] = 100.0,
+        watts: float | str | Sequence[Sequence[float]] | Mapping[str, Any] = 100.0,
         *,
         repeat: bool = True,
         idle_w: float | None = None,
@@ -61,6 +65,7 @@ class SimulatedMeter:
         gain_error: float = 0.0,
         limit_w: float | None = None,
         faults: Mapping[str, Any] | None = None,
+        noise_rel: float = 0.0,
         start_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,10 +75,16 @@ class SimulatedMeter:
         self._clock = clock
         self._begin_s = clock() if start_s is None else start_s
         self._random = Random(seed)  # noqa: S311 - no secret
-        profile = read_profile(watts, self._begin_s, repeat=repeat, idle_w=idle_w)
+        self._phases = PhasePowers(watts, noise_rel) if isinstance(watts, Mapping) else None
+        if noise_rel and self._phases is None:
+            raise UsageError("meter 'simulated': noise_rel goes with watts by phase: {idle: 60}")
+        self.refusal = ONLY_VIRTUAL if self._phases else ""
+        steady = 0.0 if isinstance(watts, Mapping) else watts
+        profile = read_profile(steady, self._begin_s, repeat=repeat, idle_w=idle_w)
+        self._board = BOARDS[board]
         self.sensors = [
             self._sensor(domain, profile, (device, limit_w, gain_error, seed))
-            for domain in BOARDS[board]
+            for domain in self._board
         ]
         self.channels = [sensor.channel for sensor in self.sensors]
         if self._faults.clock_jump_s:
@@ -82,6 +93,19 @@ class SimulatedMeter:
             self.rows = self._rows
         wrong = "".join(f" {name}={figure:g}" for name, figure in (faults or {}).items())
         self.identities = {c.device: f"{board}{wrong}" for c in self.channels}
+
+    def follow(self, windows: Sequence[Window]) -> None:
+        """Have the power follow the phases of a trial, where it was given by phase.
+
+        Args:
+            windows: Of the whole trial, on the meter's clock.
+        """
+        if self._phases is None:
+            return
+        profile = self._phases.profile(windows, self._begin_s, self._random)
+        for domain, sensor in zip(self._board, self.sensors, strict=True):
+            sensor.profile = profile.scaled(domain.share, domain.base_w)
+        self.refusal = ""
 
     @property
     def sensor(self) -> SimulatedSensor:
@@ -113,7 +137,10 @@ class SimulatedMeter:
 
         Raises:
             SensorLost: The board has vanished, as its faults ask.
+            UsageError: Its power is that of phases which nobody has told it.
         """
+        if self.refusal:
+            raise UsageError(self.refusal)
         now_s = self._clock()
         vanish_s = self._faults.vanish_s
         if vanish_s and now_s - self._begin_s >= vanish_s:

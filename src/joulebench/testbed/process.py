@@ -123,8 +123,10 @@ def prepare(plans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     before = set(sys.modules)
     try:
         import joulebench.testbed.protocol  # noqa: F401
+        from joulebench.testbed.virtual import refuse_other_time
 
         for plan in plans:
+            refuse_other_time(plan)
             build_workload(plan).import_libraries()
     except UsageError as error:
         return {"event": "refused", "message": str(error)}

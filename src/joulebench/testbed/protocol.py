@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from joulebench.channel import Window
+from joulebench.clock import VIRTUAL, is_virtual
 from joulebench.emissions import add_emissions
 from joulebench.energy import Trace, headline_channels, weakest
 from joulebench.finding import Finding
-from joulebench.meters.meter import MeterSpec
 from joulebench.record import Run, dumps, save_traces, write_whole
 from joulebench.testbed.account import account
 from joulebench.testbed.bystanders import busy_times, shared_machine
@@ -27,8 +27,8 @@ from joulebench.testbed.host import usable_cpus
 from joulebench.testbed.lines import one_line
 from joulebench.testbed.observed import summary
 from joulebench.testbed.recorded import covering
-from joulebench.testbed.recording import Recording
 from joulebench.testbed.request_energy import rows_of, share_out
+from joulebench.testbed.virtual import clock_for, recording_for, refuse_other_time
 from joulebench.workloads.registry import build_workload
 from joulebench.workloads.workload import Workload, WorkResult
 
@@ -47,6 +47,7 @@ def run_trial(
     *,
     facts: Mapping[str, Any],
     root_pid: int,
+    log: TextIO | None = None,
 ) -> Run:
     """Run one trial in this process and write its traces and responses.
 
@@ -56,14 +57,17 @@ def run_trial(
         tell: Is told of each phase and, once a second, the power.
         facts: What the caller knows: host, testbed, process, imported.
         root_pid: The study's process, to tell its own from other processes.
+        log: Takes the trace of an error; the standard error output if not given.
 
     Returns:
         The run, done or failed; its files are on disk.
     """
     trial = OneTrial(plan, folder, tell, root_pid)
+    trial.log = log
     trial.run.host = str(facts["host"])
     trial.run.testbed = str(facts["testbed"])
-    trial.run.facts |= {key: facts[key] for key in ("process", "imported") if key in facts}
+    told = ("process", "imported") if not trial.virtual else ()  # computed time knows no place
+    trial.run.facts |= {key: facts[key] for key in told if key in facts}
     trial.measure()
     trial.settle()
     return trial.run
@@ -81,9 +85,12 @@ class OneTrial:
 
     def __init__(self, plan: Mapping[str, Any], folder: Path, tell: Tell, root_pid: int) -> None:
         self.plan = dict(plan)
+        self.virtual = is_virtual(plan)
+        self.clock = clock_for(plan)
         self.folder = folder
         self.tell = tell
         self.root_pid = root_pid
+        self.log: TextIO | None = None
         self.windows: list[Window] = []
         self.result = WorkResult()
         self.request_energies: list[dict[str, float]] = []
@@ -95,27 +102,28 @@ class OneTrial:
             trial=dict(plan["trial"]),
             started_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
-        self.recording = self._recording()
+        if self.virtual:
+            self.run.facts["clock"] = VIRTUAL
+        shutil.rmtree(self.spool, ignore_errors=True)
+        self.recording = recording_for(plan, self.spool, self.clock, self._all_windows)
         self.claims = DeviceClaims({})
 
-    def _recording(self) -> Recording:
-        shutil.rmtree(self.spool, ignore_errors=True)
-        specs = [MeterSpec.from_dict(spec) for spec in self.plan["meters"]]
-        interval_s = self.plan["protocol"]["interval_s"]
-        return Recording(specs, self.spool, interval_s=interval_s, mode="process")
+    def _all_windows(self) -> list[Window]:
+        return [*self.windows, *self.result.windows]
 
     def measure(self) -> None:
         """Do the work with the sensors recorded; an error in it becomes part of the record."""
         self._cap_threads()
         try:
-            workload = build_workload(self.plan)
+            refuse_other_time(self.plan)
+            workload = build_workload(self.plan, self.clock)
             workload.import_libraries()
             with self._recorded():
                 self._phases(workload)
             workload.close()
         except Exception as error:
             with suppress(OSError):  # the log may be on the disk that is full
-                traceback.print_exc()
+                traceback.print_exc(file=self.log)
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
@@ -138,23 +146,24 @@ class OneTrial:
                 yield
                 # A sensor tells of a window's end only with its next update.
                 settle_s = 2 * self.recording.interval_s + self.recording.settle_s
-                time.sleep(min(settle_s, LAST_READING_S))
+                self.clock.wait(min(settle_s, LAST_READING_S))
         finally:
             self.recording.stop()
             self.claims.release()
 
     def _phases(self, workload: Workload) -> None:
         protocol = self.plan["protocol"]
-        before = busy_times(self.root_pid)
+        before = None if self.virtual else busy_times(self.root_pid)
         with self._window("idle"):
-            time.sleep(protocol["idle_s"])
+            self.clock.wait(protocol["idle_s"])
         if self.plan["workload"] != "command":  # which loads and warms up inside its own window
             self._make_ready(workload)
         with self._window("measure"):
             self.result = workload.run()
-        self.run.findings += shared_machine(before, busy_times(self.root_pid))
+        if before is not None:
+            self.run.findings += shared_machine(before, busy_times(self.root_pid))
         with self._window("idle_after"):
-            time.sleep(protocol["idle_after_s"])
+            self.clock.wait(protocol["idle_after_s"])
 
     def _make_ready(self, workload: Workload) -> None:
         with self._window("load"):
@@ -168,9 +177,9 @@ class OneTrial:
         """Mark a window, with a sample just outside each edge: a counter is then exact there."""
         self.tell({"event": "phase", "phase": name})
         self.recording.sample()
-        start_s = time.monotonic()
+        start_s = self.clock.now_s()
         yield
-        stop_s = time.monotonic()
+        stop_s = self.clock.now_s()
         self.recording.sample()
         if stop_s > start_s:
             self.windows.append(Window(name, start_s, stop_s))
@@ -186,7 +195,7 @@ class OneTrial:
         run.facts |= self.result.facts
         if self.recorded:
             self._judge_recording()
-        run.energy, findings = account(traces, [*self.windows, *self.result.windows])
+        run.energy, findings = account(traces, self._all_windows())
         run.findings += findings if run.status == "done" else []
         add_emissions(run)
         self._share_out(traces)
@@ -210,6 +219,16 @@ class OneTrial:
         shutil.rmtree(self.spool, ignore_errors=True)
         if not saved:  # the recorder's files have made room
             self._written(lambda: save_traces(path, traces))
+        run.facts["files"] = self._digests()
+
+    def _digests(self) -> dict[str, str]:
+        """Give the SHA-256 of each file beside the record, so that a change of one can be seen."""
+        run_id = self.run.run_id
+        files = {
+            "traces": self.folder / "traces" / f"{run_id}.parquet",
+            "responses": self.folder / "responses" / f"{run_id}.jsonl",
+        }
+        return {name: sha256_of(path) for name, path in files.items() if path.is_file()}
 
     def _written(self, write: Callable[[], None]) -> bool:
         try:
@@ -267,7 +286,13 @@ class OneTrial:
 
     @contextmanager
     def _reports(self) -> Iterator[None]:
-        """Tell the power once a second, from a thread that sleeps in between."""
+        """Tell the power once a second, from a thread that sleeps in between.
+
+        Nobody can watch computed time pass.
+        """
+        if self.virtual:
+            yield
+            return
         done = threading.Event()
         thread = threading.Thread(target=self._report, args=(done,), daemon=True)
         thread.start()
@@ -297,6 +322,12 @@ def _what_was_lost(facts: Mapping[str, Any]) -> str | None:
     for meter, why in facts.get("lost", {}).items():
         return f"the meter {meter!r} was lost while the trial ran: {why}"
     return None
+
+
+def sha256_of(path: Path) -> str:
+    """Give the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def spool_of(folder: Path, run_id: str) -> Path:

@@ -14,7 +14,7 @@ from struct import Struct
 from time import monotonic
 from typing import Any
 
-from joulebench.errors import SensorLost
+from joulebench.errors import SensorLost, UsageError
 from joulebench.meters.meter import ABSENT, MeterSpec
 from joulebench.testbed.disk import full_message
 
@@ -176,10 +176,14 @@ def open_stream(spec: MeterSpec, path: Path) -> Stream:
     """Open a meter together with its file.
 
     Raises:
-        UsageError: The meter cannot be opened.
+        UsageError: The meter cannot be opened, or not be recorded in real time.
         OSError: The file cannot be made.
     """
     meter = spec.open()
+    refusal = getattr(meter, "refusal", "")
+    if refusal:
+        meter.close()
+        raise UsageError(refusal)
     kind = StampedStream if hasattr(meter, "rows") else Stream
     try:
         return kind(spec, meter, path)

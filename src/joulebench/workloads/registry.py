@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from joulebench.clock import VIRTUAL, Clock, VirtualClock
 from joulebench.engines.registry import build_engine
 from joulebench.errors import UsageError, unknown
 from joulebench.tasks.registry import build_task
@@ -18,13 +19,14 @@ LOADS = ("batch", "sequential")
 Value = TypeVar("Value", Sampling, Load)
 
 
-def build_workload(plan: Mapping[str, Any]) -> Workload:
+def build_workload(plan: Mapping[str, Any], clock: Clock | None = None) -> Workload:
     """Build the workload that a plan names; nothing heavy is imported or loaded yet.
 
     Args:
         plan: ``workload`` (``generate`` or ``command``) and what it needs: ``model``, ``task``,
             ``tasks``, ``engine``, ``load``, ``sampling``, ``protocol``; or ``command``, a list.
             Other keys are left to others.
+        clock: What the work takes place on where the protocol's clock is virtual.
 
     Raises:
         UsageError: Something in the plan is missing, unknown or contradicts itself.
@@ -32,7 +34,24 @@ def build_workload(plan: Mapping[str, Any]) -> Workload:
     kind = plan.get("workload", "generate")
     if kind not in WORKLOADS:
         raise unknown("workload", kind, WORKLOADS)
-    return WORKLOADS[kind](plan)
+    workload = WORKLOADS[kind](plan)
+    if (plan.get("protocol") or {}).get("clock") == VIRTUAL:
+        _put_on_clock(workload, plan, clock or VirtualClock())
+    return workload
+
+
+def _put_on_clock(workload: Workload, plan: Mapping[str, Any], clock: Clock) -> None:
+    """Have the work take place on computed time; only an engine that merely waits can."""
+    use_clock = getattr(getattr(workload, "engine", None), "use_clock", None)
+    if use_clock is None:
+        kind = plan.get("workload", "generate")
+        what = f"engine {(plan.get('engine') or {}).get('kind')!r}"
+        raise UsageError(
+            "protocol.clock: virtual computes the time of work that is not really done, and "
+            f"{what if kind == 'generate' else f'workload {kind!r}'} does real work; use engine: "
+            "{kind: echo}, or clock: real"
+        )
+    use_clock(clock)
 
 
 def _generate(plan: Mapping[str, Any]) -> Workload:
