@@ -21,6 +21,7 @@ VERBS = {
     "plan": ("plan:plan_command", "Show the trials of a study and check them."),
     "run": ("run:run_command", "Run a study, or go on with it, up to its report."),
     "status": ("status:status_command", "Say how far a study is."),
+    "testbed": ("testbed:testbed_group", "Serve this machine to orchestrators, or set it up."),
     "import": ("import_:import_command", "Read other tools' results into a study."),
     "audit": ("audit:audit_command", "Check results, ours or anybody's, and say what is wrong."),
     "analyze": ("analyze:analyze_command", "Test what runs show, and say what they can carry."),
@@ -68,14 +69,28 @@ class VerbGroup(TyperGroup):
 
 
 def verb(name: str) -> Any:
-    """Build the command of a verb from the function in its file."""
-    place, short = VERBS[name]
+    """Build the command of a verb, or of a command in a group: ``"testbed serve"``."""
+    first, _, second = name.partition(" ")
+    place, short = VERBS[first]
     module, _, function = place.partition(":")
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    settings = _HELP | ({"allow_interspersed_args": False} if name in _WORDS_OF_ANOTHER else {})
     found = getattr(import_module(f"joulebench.cli.{module}"), function)
-    single.command(name, short_help=short, context_settings=settings)(found)
+    if isinstance(found, typer.Typer):  # a group, which finds its own commands
+        group = typer.main.get_command(found)
+        return group.get_command(None, second) if second else group  # type: ignore[attr-defined]
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    settings = _HELP | ({"allow_interspersed_args": False} if first in _WORDS_OF_ANOTHER else {})
+    single.command(first, short_help=short, context_settings=settings)(found)
     return typer.main.get_command(single)
+
+
+def commands() -> list[str]:
+    """Name all commands: verbs, and those in groups after the group's name."""
+    found = []
+    for name in VERBS:
+        built: Any = verb(name)
+        inner = built.list_commands(None) if hasattr(built, "list_commands") else []
+        found += [f"{name} {each}" for each in inner] or [name]
+    return found
 
 
 app = typer.Typer(
@@ -115,8 +130,8 @@ def invoke(words: Sequence[str]) -> int:
     except (UsageError, EnergyError) as error:
         return _refuse(" ".join(str(error).split()))
     except _ParserError as error:
-        if not words:
-            invoke(["--help"])
+        if not words or type(error).__name__ == "NoArgsIsHelpError":  # a group without a command
+            invoke([*words, "--help"])
             return _USAGE_STATUS
         return _refuse(_parser_message(error))
     except OSError as error:
