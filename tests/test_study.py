@@ -129,7 +129,7 @@ def test_a_command_takes_levels() -> None:
         ({"repetitions": "3"}, "repetitions: must be a valid integer, not '3'"),
         ({"load": {"kind": "open"}}, "load.kind: must be 'sequential' or 'batch', not 'open'"),
         ({"workload": "train"}, "workload: must be 'generate' or 'command', not 'train'"),
-        ({"testbeds": [{}]}, "testbeds: this version runs trials on this machine only"),
+        ({"testbeds": [{}]}, "testbeds.0: a testbed has either url: or slurm:"),
         ({"tasks": {"score": {"kind": "judge"}}}, "tasks.score: this version scores by the label"),
         ({"analysis": {"presets": "x"}}, "analysis: key 'presets' is not known"),
         ({"study": "../x"}, "is also a folder's name"),

@@ -3,61 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 from joulebench.errors import UsageError
-from joulebench.record import Run, RunTable
+from joulebench.record import RunTable
 from joulebench.study_check import distinct
+from joulebench.study_course import Course, run_alone
+from joulebench.study_course_listener import Listener, Silent
 from joulebench.study_file import StudyFile
-from joulebench.study_folder import clear_leftovers, locked, open_study
+from joulebench.study_folder import clear_leftovers, locked, open_study, study_id_of
 from joulebench.study_plan import plan
+from joulebench.study_queue import WITH_BLOCKS
 from joulebench.study_read import dump, load
-from joulebench.testbed.cooldown import cool_down
-from joulebench.testbed.disk import DISK_FULL, DiskFull, full_message
-from joulebench.testbed.host import host_facts, host_id
+from joulebench.testbed.disk import DiskFull, full_message
 from joulebench.testbed.interrupts import Interrupts
 from joulebench.testbed.lines import one_line
 from joulebench.testbed.local import LocalTestbed
+from joulebench.testbed.testbed import Testbed, TestbedLost
 
 __all__ = ["Listener", "Outcome", "Stopped", "default_folder", "load", "plan", "run"]
-
-Plan = dict[str, Any]
-
-
-class Listener(Protocol):
-    """Is told how a study goes on."""
-
-    def begins(self, plans: Sequence[Plan], table: RunTable) -> None:
-        """The study begins; ``plans`` are those of all its trials, done ones included."""
-
-    def trial_begins(self, plan: Plan) -> None:
-        """A trial begins."""
-
-    def told(self, message: Mapping[str, Any]) -> None:
-        """``{"event": "phase", "phase": name}`` or ``{"event": "watts", "watts": power}``."""
-
-    def trial_ends(self, run: Run) -> None:
-        """A trial has ended and its record is on disk."""
-
-
-class Silent:
-    """A listener that says nothing."""
-
-    def begins(self, plans: Sequence[Plan], table: RunTable) -> None:
-        """Say nothing."""
-
-    def trial_begins(self, plan: Plan) -> None:
-        """Say nothing."""
-
-    def told(self, message: Mapping[str, Any]) -> None:
-        """Say nothing."""
-
-    def trial_ends(self, run: Run) -> None:
-        """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -93,53 +60,6 @@ class Stopped(KeyboardInterrupt):
         self.planned = planned
 
 
-@dataclass
-class _Course:
-    """A study under way."""
-
-    table: RunTable
-    testbed: LocalTestbed
-    listener: Listener
-    interrupts: Interrupts
-    ran: int = 0
-    failed: list[Plan] = field(default_factory=list)
-
-    def go(self, plans: Sequence[Plan]) -> None:
-        """Run the trials that are not done, then once more those that failed."""
-        done = self.table.done_ids
-        pending = [trial for trial in plans if trial["run_id"] not in done]
-        if not pending:
-            return
-        with self.interrupts.allowed():
-            self.testbed.prepare(distinct(pending))
-        self._run_all(pending)
-        retries, self.failed = self.failed, []
-        self._run_all(retries)
-
-    def _run_all(self, plans: Sequence[Plan]) -> None:
-        for trial in plans:
-            if self.ran:
-                self._cool_down(trial)
-            self.listener.trial_begins(trial)
-            with self.interrupts.allowed():
-                run = self.testbed.run(trial, self.listener.told)
-            self._keep(trial, run)
-
-    def _keep(self, trial: Plan, run: Run) -> None:
-        self.table.append(run)
-        self.ran += 1
-        if run.status == "failed":
-            self.failed.append(trial)
-        self.listener.trial_ends(run)
-        if run.facts.get(DISK_FULL):
-            raise DiskFull(run.error)
-
-    def _cool_down(self, trial: Plan) -> None:
-        self.listener.told({"event": "phase", "phase": "cool-down"})
-        with self.interrupts.allowed():
-            cool_down(trial["protocol"], self.testbed.wait)
-
-
 def default_folder(study: StudyFile) -> Path:
     """Give the place of a study's folder where none is asked for."""
     return Path("runs") / study.study
@@ -161,89 +81,83 @@ def run(
         report: Whether to write the report at the end.
 
     Raises:
-        UsageError: The folder holds something else, or the study cannot be run here.
+        UsageError: The folder holds something else, or the study cannot be run there.
         Stopped: The user stopped it; running it again goes on.
     """
     folder = folder or default_folder(study)
     listener = listener or Silent()
     plans = plan(study)
-    specs = sensors(study)
+    here = None if study.testbeds else LocalTestbed(folder)
+    hosts = here.hosts(distinct(plans)) if here else {}
     with locked(folder):
-        facts = host_facts()
-        host = host_id(facts)
-        facts |= {"sensors": specs.channels}
-        table = open_study(folder, dump(study), {host: facts})
+        table = open_study(folder, dump(study), hosts)
         listener.begins(plans, table)
-        testbed = LocalTestbed(folder, host, study.protocol.process)
-        with_meters = [{**trial, "meters": specs.specs} for trial in plans]
-        course = _run_course(table, testbed, listener, with_meters)
+        course = Course(table, plans, listener, by_block=_by_block(study))
+        testbeds = [here] if here else _elsewhere(study, folder)
+        _run_course(course, testbeds, len(plans))
         table.write_csv()
-        failed = tuple(trial["run_id"] for trial in course.failed)
-        outcome = Outcome(table, course.ran, failed)
+        outcome = Outcome(table, course.ran, course.queue.given_up)
         if not report:
             return outcome
         listener.told({"event": "phase", "phase": "report"})
         return _reported(outcome)
 
 
-def _run_course(
-    table: RunTable, testbed: LocalTestbed, listener: Listener, plans: Sequence[Plan]
-) -> _Course:
+def _by_block(study: StudyFile) -> bool:
+    """Say whether a testbed takes whole blocks: machines do; jobs of a cluster run anywhere."""
+    jobs = bool(study.testbeds) and all(each.slurm is not None for each in study.testbeds)
+    return study.order.kind in WITH_BLOCKS and not jobs
+
+
+def _elsewhere(study: StudyFile, folder: Path) -> list[Testbed]:
+    from joulebench.testbed.places import open_testbeds
+
+    return open_testbeds(dump(study)["testbeds"], folder, study_id_of(folder))
+
+
+def _run_course(course: Course, testbeds: Sequence[Testbed], planned: int) -> None:
+    """Run what is not done, and leave a study that can be gone on with whatever happens."""
+    table = course.table
     with Interrupts() as interrupts:
-        course = _Course(table, testbed, listener, interrupts)
         try:
-            course.go(plans)
+            _run_pending(course, testbeds, interrupts)
         except KeyboardInterrupt as error:
             with suppress(KeyboardInterrupt):  # a second one ends the tidying, not the message
-                testbed.stop()
+                _stop_here(testbeds)
                 clear_leftovers(table.folder)
-                if table.runs:
+                if table.entries:
                     table.write_csv()
-            raise Stopped(table, len(plans)) from error
-        except (OSError, DiskFull) as error:
-            testbed.stop()
+            raise Stopped(table, planned) from error
+        except (OSError, DiskFull, TestbedLost) as error:
+            _stop_here(testbeds)
             place = shlex.quote(str(table.folder))
             why = full_message(error, table.folder) or f"{place}: {one_line(error)}"
             raise UsageError(
                 f"{why}; what is recorded stays; mend that, then go on with: joulebench run {place}"
             ) from error
         finally:
-            testbed.close()
-    return course
+            course.state.remove()
+            for testbed in testbeds:
+                testbed.close()
 
 
-@dataclass(frozen=True)
-class Sensors:
-    """The meters of a study on this machine, found once so that all trials have the same.
+def _run_pending(course: Course, testbeds: Sequence[Testbed], interrupts: Interrupts) -> None:
+    if course.open_queue([]).finished:
+        return
+    [first, *others] = testbeds
+    if isinstance(first, LocalTestbed) and not others:
+        run_alone(course, first, interrupts)
+        return
+    from joulebench.study_course_crew import Crew
 
-    Args:
-        specs: JSON-ready, for the trials' processes.
-        channels: Names of what they read.
-    """
-
-    specs: list[dict[str, Any]]
-    channels: list[str]
+    Crew(course, testbeds, interrupts).run()
 
 
-def sensors(study: StudyFile) -> Sensors:
-    """Find and try the meters of a study.
-
-    Raises:
-        UsageError: A meter that does not exist, or that this machine lacks.
-    """
-    from joulebench.meters.meter import Meter, refuse_same_names
-    from joulebench.meters.registry import resolve
-
-    specs = resolve(study.meters)
-    opened: list[tuple[str, Meter]] = []
-    try:
-        opened.extend((spec.kind, spec.open()) for spec in specs)
-        refuse_same_names(opened)
-    finally:
-        for _, meter in opened:
-            meter.close()
-    channels = [channel.name for _, meter in opened for channel in meter.channels]
-    return Sensors([spec.to_dict() for spec in specs], channels)
+def _stop_here(testbeds: Sequence[Testbed]) -> None:
+    """Stop the trial of this machine; a crew has stopped those elsewhere."""
+    for testbed in testbeds:
+        if isinstance(testbed, LocalTestbed):
+            testbed.stop()
 
 
 def _reported(outcome: Outcome) -> Outcome:

@@ -21,6 +21,7 @@ from joulebench.testbed.doubts import Circumstances, doubts, late_recorder
 from joulebench.testbed.local import LocalTestbed
 from joulebench.testbed.recorded import covering
 from joulebench.testbed.recording import Recording
+from joulebench.testbed.sensors import Sensors
 from joulebench.testbed.suspension import asleep_s, suspended
 
 CPU: dict[str, Any] = {"simulated": {"board": "rapl", "watts": 40.0}}
@@ -45,9 +46,13 @@ def trial(*meters: Any, length_s: float = 1.2) -> dict[str, Any]:
 def testbed(tmp_path: Path) -> Iterator[LocalTestbed]:
     for room in ("traces", "responses", "logs"):
         (tmp_path / room).mkdir()
-    testbed = LocalTestbed(tmp_path, "here")
+    testbed = LocalTestbed(tmp_path, "here", find=lambda meters: Sensors(_given(meters), []))
     yield testbed
     testbed.close()
+
+
+def _given(meters: Any) -> list[dict[str, Any]]:
+    return list(meters)
 
 
 def silent(_message: dict[str, Any]) -> None:
@@ -76,7 +81,7 @@ class Fading:
 def test_a_lost_meter_fails_the_run_and_keeps_the_rest(
     testbed: LocalTestbed, tmp_path: Path
 ) -> None:
-    run = testbed.run(trial(board(faults={"vanish_s": 1.2}), {**CPU}), silent)
+    run = testbed.run(trial(board(faults={"vanish_s": 1.2}), {**CPU}), 1, silent)
     assert run.status == "failed"
     assert "the meter 'simulated gpu0' was lost while the trial ran" in (run.error or "")
     [found] = [f for f in run.findings if f.rule == "sensor-vanished"]
@@ -113,7 +118,7 @@ def test_a_sensor_that_falls_silent_is_named(tmp_path: Path, breaks: bool, reads
 
 def test_a_counter_that_starts_again_costs_its_own_energy_alone(testbed: LocalTestbed) -> None:
     counter = board("counter", faults={"reset_s": 1.2})
-    run = testbed.run(trial(counter, CPU), silent)
+    run = testbed.run(trial(counter, CPU), 1, silent)
     assert run.status == "done"
     [finding] = [f for f in run.findings if f.where == "gpu0:energy measure"]
     assert (finding.rule, finding.severity) == ("counter", "error")
@@ -127,7 +132,7 @@ def test_impossible_power_is_left_out_of_trace_and_energy(
     testbed: LocalTestbed, tmp_path: Path
 ) -> None:
     spiky = board(limit_w=700.0, faults={"spike_every_s": 0.4})
-    run = testbed.run(trial(spiky, length_s=2.5), silent)
+    run = testbed.run(trial(spiky, length_s=2.5), 1, silent)
     [finding] = [f for f in run.findings if f.rule == "power-above-limit"]
     assert (finding.severity, finding.seen) == ("error", "3000 W")
     [trace] = load_traces(tmp_path / "traces" / f"{run.run_id}.parquet").values()
@@ -138,7 +143,7 @@ def test_impossible_power_is_left_out_of_trace_and_energy(
 
 
 def test_an_impossible_mean_is_refused(testbed: LocalTestbed) -> None:
-    run = testbed.run(trial(board("counter", limit_w=100.0), CPU), silent)
+    run = testbed.run(trial(board("counter", limit_w=100.0), CPU), 1, silent)
     assert "measure" not in run.energy.get("gpu0:energy", {})
     rules = {f.where: f for f in run.findings}
     assert rules["gpu0:energy measure"].severity == "error"
@@ -200,7 +205,7 @@ def test_a_trial_keeps_the_state_of_its_devices_and_names_guests(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     spec = MeterSpec("watched", {}, f"{__name__}:Watched").to_dict()
-    run = testbed.run(trial(CPU, length_s=2.2) | {"meters": [spec]}, silent)
+    run = testbed.run(trial(CPU, length_s=2.2) | {"meters": [spec]}, 1, silent)
     assert run.facts["devices"]["gpu0"]["temperature_c"]["max"] == 40.0
     assert "temperature_c" not in run.facts["devices"]["gpu1"]
     assert run.facts["devices"]["gpu1"]["throttle"] == {"power brake": 1.0}

@@ -99,16 +99,12 @@ def test_a_trial_writes_energies_beside_its_responses(tmp_path: Path) -> None:
             "idle_s": 0.5, "idle_after_s": 0.2, "warmup_prompts": 0, "interval_s": 0.02,
         },
     }  # fmt: skip
-    meter = {
-        "kind": "simulated",
-        "options": {"board": "volta", "watts": 250},
-        "target": "joulebench.meters.simulated:SimulatedMeter",
-    }
+    meter = {"simulated": {"board": "volta", "watts": 250}}
     trial = plan(parse(study, "s"))[0] | {"meters": [meter]}
     testbed = LocalTestbed(tmp_path, "here")
     try:
         testbed.prepare([trial])
-        run = testbed.run(trial, silent)
+        run = testbed.run(trial, 1, silent)
     finally:
         testbed.close()
     lines = (tmp_path / "responses" / f"{run.run_id}.jsonl").read_text("utf-8").splitlines()

@@ -16,8 +16,10 @@ from joulebench.cli.study_options import (
     Out,
     Repetitions,
     Study,
+    Testbeds,
     folder_of,
     overrides,
+    places,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def run_command(
     data: Data = None,
     items: Items = None,
     repetitions: Repetitions = None,
+    testbeds: Testbeds = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Leave the report out.")] = False,
     json_file: JsonFile = None,
 ) -> None:
@@ -41,7 +44,7 @@ def run_command(
     from joulebench.study import Stopped, load, run
 
     check_place(json_file)
-    asked = load(study, overrides(data, items, repetitions))
+    asked = load(study, overrides(data, items, repetitions) | places(testbeds))
     stream = sys.stderr if json_file == "-" else sys.stdout
     try:
         with listener_for(stream) as listener:
@@ -58,11 +61,7 @@ def run_command(
 
 def _doubtful(outcome: Outcome) -> list[str]:
     """Name the runs that a finding says cannot be used."""
-    return [
-        run.run_id
-        for run in outcome.table.runs
-        if any(finding.severity == "error" for finding in run.findings)
-    ]
+    return [entry.run_id for entry in outcome.table.entries if entry.doubtful]
 
 
 def _stopped(stopped: Stopped) -> str:
@@ -101,7 +100,16 @@ def _print(outcome: Outcome) -> None:
     for run_id in _doubtful(outcome):
         typer.echo(f"Cannot be used: {run_id}; see its findings in the report", err=True)
     for run_id in outcome.failed:
-        typer.echo(f"Failed twice: {run_id}; see {folder / 'logs' / f'{run_id}.txt'}", err=True)
+        typer.echo(
+            f"Failed {_times(outcome.table.failures(run_id))}: {run_id}; see "
+            f"{folder / 'logs' / f'{run_id}.txt'}; to try it again raise protocol.attempts in "
+            f"{folder / 'study.yaml'} and run it again",
+            err=True,
+        )
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _shown(report: Path) -> str:

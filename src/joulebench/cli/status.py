@@ -1,4 +1,4 @@
-"""``joulebench status``: how far a study is."""
+"""``joulebench status``: how far a study is, and what runs now."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from joulebench.cli.find_study import find_study
 from joulebench.cli.json_file import JsonFile, write_json
+from joulebench.errors import UsageError
 
 if TYPE_CHECKING:
     from joulebench.record import RunTable
@@ -18,80 +19,83 @@ def status_command(
     folder: Annotated[
         Path, typer.Argument(metavar="STUDY", help="A study's folder, or its name under runs/.")
     ] = Path("runs/demo"),
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it anew each second until the study is complete.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Say what is done, failed and pending, the energy so far and the time left.
+    """Say what is done, failed and pending, what runs where, energy so far and time left.
 
-    Example: joulebench status runs/demo
+    Example: joulebench status runs/demo --watch
     """
     from joulebench.record import RunTable
 
-    table = RunTable.load(find_study(folder))
+    if watch and json_file is not None:
+        raise UsageError("status: --watch shows the study to people; leave --json out, or --watch")
+    table = RunTable.open(find_study(folder))
+    if watch:
+        from joulebench.cli.status_watch import watch_study
+
+        watch_study(table)
+        return
     found = status(table)
     write_json(json_file, found)
     if json_file != "-":
-        _print(found)
+        from joulebench.cli.status_text import lines_of
+
+        for line in lines_of(found):
+            typer.echo(line)
 
 
 def status(table: RunTable) -> dict[str, Any]:
-    """Give the state of a study: counts, energy so far (J), time left (s), failures."""
-    from joulebench.cli.time_left import cool_down_s, typical_trial_s
+    """Give the state of a study: counts, energy so far (J), time left (s), failures, testbeds."""
+    from joulebench.record_entry import energy_so_far
+    from joulebench.study_course_state import read_course
 
-    planned = _planned(table)
-    done = table.done_ids
-    failed = {run.run_id: run.error or "" for run in table.runs if run.status == "failed"}
-    trial_s = typical_trial_s(table.runs)
-    pending = [run_id for run_id in planned if run_id not in done]
+    entries = table.entries
+    failed = [entry for entry in entries if entry.status == "failed"]
+    planned, done = _planned(table), len(table.done_ids)
+    attempts = int(table.study.get("protocol", {}).get("attempts", 2))
     state: dict[str, Any] = {
         "study": table.name,
         "folder": str(table.folder),
-        "planned": len(planned),
-        "done": len(done),
-        "failed": failed,
-        "pending": len(pending),
+        "planned": planned,
+        "done": done,
+        "failed": {entry.run_id: entry.error or "" for entry in failed},
+        "given_up": [e.run_id for e in failed if table.failures(e.run_id) >= attempts],
+        "pending": planned - done,
     }
-    if pending and trial_s is not None:
-        wait_s = cool_down_s(table.study["protocol"])
-        state["time_left_s"] = (trial_s + wait_s) * len(pending) - wait_s
-    return state | _energy(table)
+    course = read_course(table.folder)
+    energy = energy_so_far(entries)
+    return {
+        **state,
+        **_time_left(table, state, course),
+        **({"energy": energy.to_dict()} if energy is not None else {}),
+        **({"running": course} if course is not None else {}),
+    }
 
 
-def _planned(table: RunTable) -> list[str]:
-    """Name the trials of a study; those of an imported one are its runs."""
-    from joulebench.study_plan import plan
+def _planned(table: RunTable) -> int:
+    """Count the trials of a study; those of an imported one are its runs."""
+    from joulebench.study_plan import design_of
     from joulebench.study_read import parse
 
-    if any(run.origin == "imported" for run in table.runs):
-        return [run.run_id for run in table.runs]
-    study = parse(table.study, str(table.folder / "study.yaml"))
-    return [trial["run_id"] for trial in plan(study)]
+    entries = table.entries
+    if entries and entries[0].origin == "imported":
+        return len(entries)
+    return len(design_of(parse(table.study, str(table.folder / "study.yaml"))))
 
 
-def _energy(table: RunTable) -> dict[str, Any]:
-    """Give the energy of the measured windows so far; nothing where there is none."""
-    from joulebench.energy import total
-    from joulebench.run_row import headline_energy
+def _time_left(
+    table: RunTable, state: dict[str, Any], course: dict[str, Any] | None
+) -> dict[str, float]:
+    """Give the time left, s; nothing where none is left or nothing is known."""
+    from joulebench.cli.time_left import cool_down_s, latest_lengths, left_s, typical_trial_s
 
-    found = [headline_energy(run) for run in table.runs if run.status == "done"]
-    known = [energy for energy in found if energy is not None]
-    return {"energy": total(known).to_dict()} if known else {}
-
-
-def _print(state: dict[str, Any]) -> None:
-    from joulebench.cli.time_left import in_words
-    from joulebench.energy import Energy
-
-    typer.echo(f"{state['study']} in {state['folder']}")
-    typer.echo(
-        f"  {state['done']} of {state['planned']} trials done, {len(state['failed'])} failed, "
-        f"{state['pending']} to run"
-    )
-    if "energy" in state:
-        energy = Energy.from_dict(state["energy"])
-        typer.echo(f"  measured windows so far: {energy} ({energy.method}, {energy.scope})")
-    if "time_left_s" in state:
-        typer.echo(f"  time left: about {in_words(state['time_left_s'])}")
-    for run_id, error in state["failed"].items():
-        typer.echo(f"  failed: {run_id}: {error}")
-    if state["pending"]:
-        typer.echo(f"  go on with: joulebench run {state['folder']}")
+    trials = state["pending"] - len(state["given_up"])
+    trial_s = typical_trial_s(latest_lengths(table.entries))
+    if trials <= 0 or trial_s is None:
+        return {}
+    at_work = [bed for bed in (course or {}).get("testbeds", []) if bed["state"] != "lost"]
+    testbeds = len(at_work) or len(table.study.get("testbeds", [])) or 1
+    return {"time_left_s": left_s(trials, trial_s, cool_down_s(table.study["protocol"]), testbeds)}

@@ -27,6 +27,30 @@ Repetitions = Annotated[
     int | None, typer.Option("--repetitions", metavar="N", help="Runs of each cell.")
 ]
 
+Testbeds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--testbed",
+        metavar="URL",
+        help="Run there instead of where the study says; several share its blocks.",
+    ),
+]
+
+
+def places(testbeds: list[str] | None) -> dict[str, Any]:
+    """Give where the command line wants trials to be run, by dotted key; nothing if it is silent.
+
+    Raises:
+        UsageError: A URL with a password in it: it would be written into the study's folder.
+    """
+    for url in testbeds or []:
+        if "@" in url.partition("//")[2].partition("/")[0]:
+            raise UsageError(
+                "--testbed: a URL must hold no user or password; put the testbed's token into the "
+                "environment variable JOULEBENCH_TOKEN"
+            )
+    return {"testbeds": [{"url": url} for url in testbeds]} if testbeds else {}
+
 
 def overrides(data: str | None, items: int | None, repetitions: int | None) -> dict[str, Any]:
     """Give what the command line changes in a study, by dotted key.

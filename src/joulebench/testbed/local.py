@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,99 +15,192 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from joulebench.clock import is_virtual
 from joulebench.errors import UsageError
-from joulebench.record import Run, save_traces
+from joulebench.record import Run
+from joulebench.testbed.cooldown import CoolDown
+from joulebench.testbed.host import host_facts, host_id
 from joulebench.testbed.lines import LineReader, Message, send
+from joulebench.testbed.local_ends import ending, failed_run, open_log, rescue_traces, tail
 from joulebench.testbed.process import GRACE_S, SINGLE_THREAD
+from joulebench.testbed.sensors import Meters, Sensors, sensors
 
 Tell = Callable[[Message], None]
 Plan = Mapping[str, Any]
-
-_LOG_TAIL = 10
-_KILLED = {
-    signal.SIGKILL: "killed (SIGKILL): the system does so when memory runs out",
-    signal.SIGSEGV: "crashed (SIGSEGV): a fault in native code",
-    signal.SIGABRT: "aborted (SIGABRT): native code gave up",
-}
 
 
 class LocalTestbed:
     """Runs trials on this machine.
 
     Args:
-        folder: The study's folder.
-        host: Key of this machine in ``hosts.json``.
-        process: ``"fork server"``, or ``"fresh"`` for an interpreter of its own for each trial.
+        folder: The study's folder; trials may have another.
+        host: Key of this machine in ``hosts.json``; found if empty.
+        process: ``"fork server"``, or ``"fresh"`` for an interpreter of its own for each trial; as
+            each trial's protocol says if empty.
+        name: What records call it.
+        find: Finds the sensors that a study's key ``meters`` means.
+        cooling: Cools the machine down; a new one, which knows nothing of it yet, if not given.
     """
 
-    name = "local"
-
-    def __init__(self, folder: Path, host: str, process: str = "fork server") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        host: str = "",
+        process: str = "",
+        name: str = "local",
+        find: Callable[[Meters], Sensors] = sensors,
+        cooling: CoolDown | None = None,
+    ) -> None:
         self.folder = folder
         self.host = host
-        self.process = process
+        self.process = process or "fork server"
+        self.name = name
         self.imported: list[str] = []
+        self._asked = process
+        self._find = find
+        self._found: dict[str, Sensors] = {}
+        self._host_facts: dict[str, Any] = {}
         self._server: subprocess.Popen[bytes] | None = None
         self._answers: LineReader | None = None
         self._trial_pid: int | None = None
+        self._runner: int | None = None
+        self._stopped = False
+        self._cooling = cooling or CoolDown()
 
-    def prepare(self, plans: Sequence[Plan]) -> None:
-        """Start the fork server and have it import what the plans need.
+    def prepare(self, plans: Sequence[Plan]) -> dict[str, dict[str, Any]]:
+        """Find the sensors, start the fork server and have it import what the plans need.
 
         A process in which the libraries have started threads cannot be forked; each trial then
         gets a fresh one, and its record says so.
 
         Raises:
-            UsageError: A plan that cannot be run: no such model, task or option.
+            UsageError: A plan that cannot be run: no such model, task, option or meter.
         """
-        self._start()
+        facts = self.hosts(plans)
+        self._import(plans)
+        return facts
+
+    def hosts(self, plans: Sequence[Plan]) -> dict[str, dict[str, Any]]:
+        """Give the facts of this machine by its id, with the channels of the plans' sensors.
+
+        Raises:
+            UsageError: A meter that does not exist, or that this machine lacks.
+        """
+        found = [self._sensors(plan["meters"]).channels for plan in plans]
+        channels = list(dict.fromkeys(name for names in found for name in names))
+        if not self._host_facts:
+            self._host_facts = host_facts()
+            self.host = self.host or host_id(self._host_facts)
+        return {self.host: self._host_facts | {"sensors": channels}}
+
+    def adopt(self, plans: Sequence[Plan]) -> Sequence[Plan]:
+        """Name none: a trial here does not outlive the process that began it."""
+        del plans
+        return []
+
+    def _import(self, plans: Sequence[Plan]) -> None:
+        if plans and all(is_virtual(plan) for plan in plans):
+            from joulebench.testbed.virtual_run import refuse_wrong_plans
+
+            refuse_wrong_plans(plans)
+            return
+        if plans and not self._asked:
+            self.process = plans[0]["protocol"].get("process", "fork server")
+        if self._server is None:
+            self._start()
         answer = self._ask({"do": "import", "plans": list(plans)})
         if answer["event"] != "ready":
             self.close()
             raise UsageError(answer["message"])
         if self.process == "fork server" and answer["threads"] == 1:
-            self.imported = answer["imported"]
+            self.imported = sorted({*self.imported, *answer["imported"]})
             return
         self.process = "fresh"
         self.close()
 
-    def run(self, plan: Plan, tell: Tell) -> Run:
+    def run(self, plan: Plan, attempt: int, tell: Tell, folder: Path | None = None) -> Run:
         """Run one trial; whatever becomes of it, there is a run to record.
 
         Args:
             plan: Of the trial.
+            attempt: From 1.
             tell: Is told of phases and watts.
+            folder: Where the trial's files go, made if absent; the study's if not given.
 
         Raises:
             KeyboardInterrupt: The user stopped it; see :meth:`stop`.
         """
-        begun_s = time.monotonic()
+        del attempt
+        place = folder or self.folder
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        log = self._open_log(plan, started)
+        log = open_log(place, plan, started)
+        plan = {**plan, "meters": self._sensors(plan["meters"]).specs}
+        self._runner, self._stopped = threading.get_ident(), False
+        try:
+            self._rest(plan, tell)
+            begun_s = time.monotonic()
+            run, why = self._measured(plan, place, log, tell)
+        finally:
+            self._runner = None
+        if run is None:
+            run = failed_run(plan, self._facts(), started, why)
+            rescue_traces(place, run)
+        run.facts["wall_s"] = round(time.monotonic() - begun_s, 3)
+        if run.status == "failed":
+            run.facts["log_tail"] = tail(log)
+        self._cooling.note(run)
+        return run
+
+    def _measured(self, plan: Plan, place: Path, log: Path, tell: Tell) -> tuple[Run | None, str]:
+        """Run a trial in a process of its own, if it has real work; gives why where no run."""
+        if is_virtual(plan):
+            from joulebench.testbed.virtual_run import run_here
+
+            return run_here(plan, place, log, tell, self._facts()), ""
         self._make_ready(plan)
-        self._send(
-            {
-                "do": "trial",
-                "plan": dict(plan),
-                "folder": str(self.folder),
-                "log": str(log),
-                "root_pid": os.getpid(),
-                "facts": self._facts(),
-            }
-        )
+        self._send(self._order(plan, place, log))
         run, why = self._follow(plan, tell)
         if self.process == "fresh":
             self.close()
-        if run is None:
-            run = failed_run(plan, self._facts(), started, why)
-            rescue_traces(self.folder, run)
-        run.facts["wall_s"] = round(time.monotonic() - begun_s, 3)
-        if run.status == "failed":
-            run.facts["log_tail"] = _tail(log)
-        return run
+        return run, why
+
+    def _rest(self, plan: Plan, tell: Tell) -> None:
+        """See how the machine idles before the first trial, where cool-downs go by it."""
+        if self._cooling.due(plan["protocol"], plan["meters"]):
+            tell({"event": "phase", "phase": "cool-down"})
+            self._cooling.begin(plan["protocol"], plan["meters"], self._waited)
+
+    def _waited(self, length_s: float) -> bool:
+        """Wait, and say whether the trial has been stopped meanwhile."""
+        self.wait(length_s)
+        return self._stopped
+
+    def _order(self, plan: Plan, folder: Path, log: Path) -> Message:
+        return {
+            "do": "trial",
+            "plan": dict(plan),
+            "folder": str(folder),
+            "log": str(log),
+            "root_pid": os.getpid(),
+            "facts": self._facts(),
+        }
+
+    def cool_down(self, plan: Plan, tell: Tell) -> None:
+        """Wait before a trial as its protocol says."""
+        tell({"event": "phase", "phase": "cool-down"})
+        self._stopped = False
+        self._cooling.between(plan["protocol"], self._sensors(plan["meters"]).specs, self._waited)
 
     def stop(self) -> None:
-        """Stop the trial under way, and the server; a second interruption kills both at once."""
+        """Stop the trial under way, and the server; a second interruption kills both at once.
+
+        From another thread than that of :meth:`run` it stops the trial alone, which then ends as
+        failed.
+        """
+        if self._runner not in (None, threading.get_ident()):
+            self._stopped = True
+            self._stop_trial()
+            return
         if self._server is None:
             return
         with suppress(OSError):
@@ -129,6 +223,12 @@ class LocalTestbed:
         finally:
             server.stdout.close()
 
+    def _stop_trial(self) -> None:
+        server = self._server
+        if server is not None and server.stdin is not None:
+            with suppress(OSError, ValueError):  # it has ended, or is being closed
+                send(server.stdin.fileno(), {"do": "stop", "grace_s": GRACE_S})
+
     def _kill_trial(self) -> None:
         """Kill the trial under way and what it started, where its server no longer can."""
         if self._trial_pid is not None:
@@ -140,10 +240,17 @@ class LocalTestbed:
         """Wait between trials, s."""
         time.sleep(length_s)
 
+    def _sensors(self, meters: Meters) -> Sensors:
+        """Give the sensors that a study means, found once."""
+        key = json.dumps(meters, sort_keys=True)
+        if key not in self._found:
+            self._found[key] = self._find(meters)
+        return self._found[key]
+
     def _make_ready(self, plan: Plan) -> None:
         """Have a server to fork from, also after one that a trial took down with it."""
         if self._server is None and self.process == "fork server":
-            self.prepare([plan])
+            self._import([plan])
         if self._server is None:
             self._start()
 
@@ -151,7 +258,8 @@ class LocalTestbed:
         environment = os.environ | {
             name: value for name, value in SINGLE_THREAD.items() if name not in os.environ
         }
-        with (self.folder / "logs" / "fork-server.txt").open("ab") as log:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
             # -P: a file of the user's that is named like a module must not be imported.
             self._server = subprocess.Popen(
                 [sys.executable, "-P", "-m", "joulebench.testbed.process"],
@@ -164,6 +272,7 @@ class LocalTestbed:
             )
         assert self._server.stdout is not None
         self._answers = LineReader(self._server.stdout.fileno())
+        self.imported = []
 
     def _send(self, message: Message) -> None:
         assert self._server is not None
@@ -179,10 +288,9 @@ class LocalTestbed:
             answer = None
         if answer is None:
             self.close()
-            log = self.folder / "logs" / "fork-server.txt"
             raise UsageError(
                 "the process that imports the libraries ended by itself: "
-                + (" | ".join(_tail(log)[-2:]) or f"see {log}")
+                + (" | ".join(tail(self._log)[-2:]) or f"see {self._log}")
             )
         return answer
 
@@ -205,9 +313,13 @@ class LocalTestbed:
                 self._send({"do": "stop", "grace_s": GRACE_S})
             elif message["event"] == "started":
                 self._trial_pid = message["pid"]
+                if self._stopped:  # the server may have read that before there was a trial
+                    self._stop_trial()
             elif message["event"] == "exit":
                 self._trial_pid = None
-                return run, why or _ending(message["code"])
+                if self._stopped:
+                    return None, "stopped"
+                return run, why or ending(message["code"])
             elif message["event"] == "run":
                 run = Run.from_dict(message["run"])
             elif message["event"] == "crashed":
@@ -223,58 +335,6 @@ class LocalTestbed:
         }
         return facts | ({"imported": self.imported} if self.imported else {})
 
-    def _open_log(self, plan: Plan, started: str) -> Path:
-        log = self.folder / "logs" / f"{plan['run_id']}.txt"
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"--- {started} {plan['run_id']}\n")
-        return log
-
-
-def failed_run(plan: Plan, facts: Mapping[str, Any], started: str, why: str) -> Run:
-    """Give the record of a trial that could not write its own."""
-    return Run(
-        run_id=plan["run_id"],
-        study=plan["study"],
-        trial=dict(plan["trial"]),
-        status="failed",
-        error=why,
-        host=facts["host"],
-        testbed=facts["testbed"],
-        started_at=started,
-        facts={key: facts[key] for key in ("process", "imported") if key in facts},
-    )
-
-
-def rescue_traces(folder: Path, run: Run) -> None:
-    """Keep what was recorded of a trial whose process was killed."""
-    from joulebench.testbed.protocol import spool_of
-    from joulebench.testbed.recording import read_traces
-
-    spool = spool_of(folder, run.run_id)
-    try:
-        traces = list(read_traces(spool).values())
-    except UsageError:
-        return  # it was killed before the first reading
-    if traces:
-        save_traces(folder / "traces" / f"{run.run_id}.parquet", traces)
-        run.channels = [trace.channel for trace in traces]
-    shutil.rmtree(spool, ignore_errors=True)
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"the trial's process ended with status {code} and gave no record"
-    try:
-        number = signal.Signals(-code)
-    except ValueError:
-        return f"the trial's process was ended by signal {-code}"
-    return f"the trial's process was {_KILLED.get(number, f'ended by {number.name}')}"
-
-
-def _tail(log: Path) -> list[str]:
-    """Give the last lines of a log."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    return [line for line in lines if line.strip()][-_LOG_TAIL:]
+    @property
+    def _log(self) -> Path:
+        return self.folder / "logs" / "fork-server.txt"
