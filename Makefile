@@ -8,7 +8,7 @@ VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 DEMO ?= runs/demo
 
-.PHONY: demo test lint check-types test-only coverage-long fuzz-long bench clean
+.PHONY: demo test lint check-types test-only coverage-long fuzz-long fuzz-http crash-long bench clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/joulebench run demo --out $(DEMO)
@@ -37,6 +37,14 @@ coverage-long: $(VENV)/.test
 fuzz-long: $(VENV)/.test
 	JOULEBENCH_FUZZ=2000 $(VENV)/bin/python -m pytest tests/importers/test_fuzz.py -o timeout=3600 $(PYTEST_ARGS)
 
+# Ten thousand drawn requests to a testbed (about half an hour).
+fuzz-http: $(VENV)/.test
+	JOULEBENCH_FUZZ_HTTP=10000 $(VENV)/bin/python -m pytest tests/testbed/test_service_fuzz.py -o timeout=7200 $(PYTEST_ARGS)
+
+# Both sides of a study over the network killed 200 times, cut off, out of disk (about half an hour).
+crash-long: $(VENV)/.test
+	$(VENV)/bin/python tests/crash/crash_study.py --trials 60 --kills 200
+
 # The recorder is compared with CodeCarbon and Zeus, which nothing else here needs (ten minutes).
 bench: $(VENV)/.test
 	$(VENV)/bin/python benchmarks/integration.py
@@ -47,6 +55,7 @@ bench: $(VENV)/.test
 	$(VENV)/bin/python benchmarks/analysis.py
 	$(VENV)/bin/python benchmarks/mixed_model.py
 	$(VENV)/bin/python benchmarks/bootstrap.py
+	$(VENV)/bin/python benchmarks/orchestrator.py
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -60,7 +69,7 @@ $(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[transformers,carbon,amd,snmp,bench,test]'
+	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[transformers,carbon,amd,snmp,testbed,slurm,bench,test]'
 	@touch $@
 
 clean:
