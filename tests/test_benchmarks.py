@@ -1,4 +1,4 @@
-"""The benchmarks of what measuring costs, run for a moment: their figures are there and sane."""
+"""The benchmarks of what Joulebench costs, run for a moment: their figures are there and sane."""
 
 from __future__ import annotations
 
@@ -162,3 +162,21 @@ def test_the_bootstrap_is_timed_beside_a_loop(tmp_path: Path, with_r: bool) -> N
         assert abs(low - ends[0][0]) < 0.015
         assert abs(high - ends[0][1]) < 0.015
     assert "bootstrap_contrast, BCa" in said
+
+
+def test_the_orchestrator_is_timed(tmp_path: Path) -> None:
+    words = ("--quick", "--trials", "100", "--rows", "300")
+    place = tmp_path / "figures.json"
+    said = run("orchestrator.py", *words, "--json", str(place)).stdout
+    found = json.loads(place.read_text())
+    crowd, large = found["crowd"], found["large"]
+    assert (crowd["trials"], crowd["testbeds"], large["rows"]) == (100, 7, 290)
+    assert crowd["recorded"] >= crowd["trials"] > crowd["failed"]
+    assert 4e3 < crowd["record_bytes"] < 16e3
+    assert 0 < crowd["cpu_s_a_trial"] < crowd["wall_s_a_trial"]
+    assert large["index_bytes"] < 0.2 * large["bytes"]
+    for part in ("local", "http"):
+        assert found[part]["trials"] == 2
+        assert 0 < found[part]["beyond_s"] < found[part]["wall_s"]
+    assert "| CPU a trial |" in said
+    assert "20 ms: " in said
