@@ -24,7 +24,7 @@ from pydantic_core import PydanticUndefined
 import docs_pages as pages
 import joulebench as jb
 from docs_pages import ROOT, Block, Command
-from joulebench.cli import VERBS, verb
+from joulebench.cli import VERBS, commands, verb
 from joulebench.meters.registry import resolve
 from joulebench.meters.simulated import BOARDS, Faults
 from joulebench.plugins import load_plugin, plugin_names
@@ -38,6 +38,8 @@ from joulebench.workloads.registry import build_workload
 Done = subprocess.CompletedProcess[str]
 COMMANDS, STUDIES = ROOT / "docs/commands.md", ROOT / "docs/studies.md"
 AUDIT = ROOT / "docs/audit.md"
+NAMES = commands()
+"""Verbs, and the commands of verbs that have several: ``testbed serve``."""
 FIRST = "joulebench run examples/first-study.yaml"
 OURS = [c for c in pages.commands() if shlex.split(c.line, comments=True)[0] == "joulebench"]
 RUN = [c for c in OURS if c.block.mark.startswith("run")]
@@ -80,26 +82,39 @@ def test_every_rule_has_its_section_and_no_other_has_one() -> None:
 # Commands
 
 
+def named(line: str) -> tuple[str, list[str]]:
+    """Part what is typed into the name of a command, of two words in a group, and the rest."""
+    name, *words = shlex.split(line, comments=True)
+    if name in VERBS and name not in NAMES and words:
+        return f"{name} {words[0]}", words[1:]
+    return name, words
+
+
 def options(name: str) -> set[str]:
-    return {word for p in verb(name).params for word in p.opts if word.startswith("--")}
+    words = (word for p in verb(name).params for word in (*p.opts, *p.secondary_opts))
+    return {word for word in words if word.startswith("--")}
 
 
 def test_every_verb_has_its_section_and_no_other_has_one() -> None:
     headings = [h for h in pages.sections(COMMANDS) if h.startswith("joulebench ")]
-    assert headings == [f"joulebench {name}" for name in VERBS]
+    assert headings == [f"joulebench {name}" for name in NAMES]
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_options_of_a_verb_are_those_documented(name: str) -> None:
     section = pages.sections(COMMANDS)[f"joulebench {name}"]
     documented = [row[0] for row in pages.rows(section)]
     assert {o for cell in documented for o in re.findall(r"--[a-z-]+", cell)} == options(name)
     arguments = {p.metavar or p.name for p in verb(name).params if p.param_type_name == "argument"}
-    wanted = {re.sub(r"[^A-Z]", "", str(a).upper()) for a in arguments}
-    assert {c.strip("`") for c in documented if not c.startswith("`--")} >= wanted
+    told = {c for c in documented if not c.startswith("`--")}
+    assert set(map(_letters, told)) >= {_letters(str(argument)) for argument in arguments}
 
 
-@pytest.mark.parametrize("name", VERBS)
+def _letters(text: str) -> str:
+    return re.sub(r"[^A-Z]", "", text.upper())
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_section_speaks_of_no_option_that_its_verb_lacks(name: str) -> None:
     section = pages.sections(COMMANDS)[f"joulebench {name}"]
     spoken = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", section))
@@ -108,8 +123,8 @@ def test_a_section_speaks_of_no_option_that_its_verb_lacks(name: str) -> None:
 
 @pytest.mark.parametrize("command", OURS, ids=str)
 def test_every_command_is_understood(command: Command) -> None:
-    name, *words = shlex.split(command.line, comments=True)[1:]
-    if name in VERBS:
+    name, words = named(command.line.partition(" ")[2])
+    if name in NAMES:
         verb(name).make_context(name, words)
     else:
         assert command in RUN
@@ -119,14 +134,16 @@ def test_every_command_is_understood(command: Command) -> None:
 def test_commands_in_sentences_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     for line in re.findall(r"`joulebench ([a-z][^`]*)`|Type: joulebench (.*)", text):
-        name, *words = shlex.split(line[0] or line[1])
+        name, words = named(line[0] or line[1])
         given = words[: words.index("--")] if "--" in words else words
-        assert name in VERBS
+        assert name in {*NAMES, *VERBS}
+        if name not in NAMES:
+            continue
         assert {word for word in given if word.startswith("--")} <= options(name)
 
 
 def test_every_verb_is_shown_at_work() -> None:
-    assert {shlex.split(command.line)[1] for command in RUN} >= set(VERBS)
+    assert {named(command.line.partition(" ")[2])[0] for command in RUN} >= set(NAMES)
 
 
 @pytest.mark.parametrize("command", RUN, ids=str)
@@ -233,6 +250,8 @@ def _default(key: str, value: object) -> str:
         return "derived"
     if value is PydanticUndefined:
         return "required"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return "empty" if value == "" else f"`{value}`" if value not in (None, [], {}) else "none"
 
 
@@ -376,7 +395,7 @@ def test_an_example_program_runs(file: Path, tmp_path: Path) -> None:
 
 def test_the_example_studies_can_be_planned() -> None:
     planned = {f.name: len(check_study(f)) for f in EXAMPLES if f.suffix == ".yaml"}
-    assert planned == {"first-study.yaml": 6, "superglue-tiny.yaml": 24}
+    assert planned == {"first-study.yaml": 6, "superglue-tiny.yaml": 24, "virtual.yaml": 60}
 
 
 def test_the_real_items_fit_the_example(reference: Path) -> None:

@@ -14,11 +14,14 @@ VALUES = {
     "channel", "energy", "joules", "energy_ratio", "nesting", "agreement", "banded", "integral",
     "power_trace", "counter_trace", "averaging", "local_power", "holes", "aliasing",
     "finding", "errors", "work", "sensor_gains", "energibridge_columns", "nvml_timing",
-    "design",
-    "exclusion", "strict_yaml", "record", "run_row", "emissions", "plugins", "attribution", "flops",
+    "clock", "design", "design_orders",
+    "exclusion", "strict_yaml", "record", "record_entry", "record_index",
+    "collector",
+    "run_row", "emissions", "plugins", "attribution", "flops",
 }  # fmt: skip
 MEASURING = {
     "meters", "engines", "tasks", "workloads", "testbed", "characterize", "measurement",
+    "bootstrap",
 }  # fmt: skip
 READING = {
     "importers", "stats", "meter_comparison", "audit", "report", "analysis", "comparison",
@@ -35,6 +38,7 @@ MAY_IMPORT = {
     "testbed": VALUES | {"meters", "workloads"},
     "characterize": VALUES | {"meters", "testbed"},
     "measurement": VALUES | {"meters", "testbed"},
+    "bootstrap": VALUES | {"meters"},
     "importers": VALUES,
     "audit": VALUES | {"importers", "stats"},
     "report": VALUES | READING - {"analysis", "comparison"},
