@@ -284,6 +284,26 @@ def test_a_testbed_is_given_once(study: Path) -> None:
         open_testbeds(entries, study, STUDY_ID, {})
 
 
+def test_a_job_array_is_the_only_testbed(study: Path) -> None:
+    entries: list[dict[str, Any]] = [{"url": "http://gpu1:8020"}, {"slurm": {"array": True}}]
+    with pytest.raises(UsageError, match="leave out array: true"):
+        open_testbeds(entries, study, STUDY_ID, {})
+
+
+def test_people_are_told_that_nobody_answers() -> None:
+    told: list[dict[str, Any]] = []
+    testbed = RemoteTestbed(Path(), RemoteSettings("http://127.0.0.1:9"), STUDY_ID)
+    outage = testbed._outage(told.append)
+    for silent_s in (0.4, 2.5, 16.0, 40.0):
+        outage.told(silent_s)
+    testbed.close()
+    phases = [each["phase"] for each in told if each["event"] == "phase"]
+    assert phases == ["no answer for 2 s", "no answer for 16 s", "no answer for 40 s"]
+    assert [each["note"] for each in told if each["event"] == "note"] == [
+        "testbed http://127.0.0.1:9: no answer for 16 s; it is waited for 600 s"
+    ]
+
+
 def test_what_is_no_testbed_is_told(study: Path, fake: Fake) -> None:
     fake.host = {}
     settings = RemoteSettings(f"{fake.url}/v1/elsewhere", patience_s=0.2)

@@ -19,8 +19,8 @@ REFRESH_HZ = 1.0
 
 _BAR_WIDTH = 10
 
-_UNWATCHED = ("cool-down", "account")
-"""Phases in which no sensor is read, so that the last watts would be old ones."""
+_UNWATCHED = ("cool-down", "account", "fetch", "waiting", "no answer")
+"""Beginnings of phases in which no sensor is read, so that the last watts would be old ones."""
 
 Fields = dict[str, str]
 
@@ -66,7 +66,7 @@ class LiveLine(Lines):
         super().told(message)
         testbed = str(message.get("testbed", ""))
         if message["event"] == "phase":
-            over = {"watts": ""} if message["phase"] in _UNWATCHED else {}
+            over = {"watts": ""} if message["phase"].startswith(_UNWATCHED) else {}
             if message["phase"] == "report":
                 self._rows.clear()
                 over = {"watts": "", "description": ""}

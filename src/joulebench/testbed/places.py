@@ -29,12 +29,14 @@ def open_testbeds(
         environment: Where tokens are; this process's if not given.
 
     Raises:
-        UsageError: A testbed given twice, a password in a URL, or a file that is not there.
+        UsageError: A testbed given twice, a password in a URL, a file that is not there, or an
+            array beside other testbeds.
     """
     urls = [entry["url"].rstrip("/") for entry in entries if entry.get("url")]
     twice = next((url for url in urls if urls.count(url) > 1), None)
     if twice is not None:
         raise UsageError(f"testbeds: {twice} is given twice; give each testbed once")
+    _refuse_shared_array(entries)
     variables = os.environ if environment is None else environment
     found: list[Testbed] = []
     for number, entry in enumerate(entries):
@@ -73,7 +75,19 @@ def _refuse_secrets(url: str, at: str) -> None:
         )
 
 
+def _refuse_shared_array(entries: Sequence[Entry]) -> None:
+    """Refuse a job array that others might overtake: it is submitted a block ahead."""
+    array = any(entry.get("slurm", {}).get("array") for entry in entries)
+    if array and len(entries) > 1:
+        raise UsageError(
+            "testbeds: a job array is submitted a block ahead, and another testbed could run its "
+            "trials meanwhile; leave out array: true, or make the cluster the only testbed"
+        )
+
+
 def _slurm(entry: Entry, folder: Path, study_id: str) -> Sequence[Testbed]:
     from joulebench.testbed.slurm import slurm_testbeds
 
-    return slurm_testbeds(folder, entry["slurm"], str(entry.get("name") or "slurm"), study_id)
+    name = str(entry.get("name") or "slurm")
+    patience_s = float(entry.get("patience_s", 600.0))
+    return slurm_testbeds(folder, entry["slurm"], name, study_id, patience_s)

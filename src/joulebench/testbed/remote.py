@@ -15,7 +15,7 @@ from joulebench.record import Run
 from joulebench.testbed.remote_events import SILENCE_S, Event, events
 from joulebench.testbed.remote_files import fetch, place_of
 from joulebench.testbed.remote_link import CHECK_S, LATER, Link, Outage, Refused, Stopping
-from joulebench.testbed.testbed import TestbedLost
+from joulebench.testbed.testbed import NO_ANSWER, TestbedLost
 
 Tell = Callable[[dict[str, Any]], None]
 Plan = Mapping[str, Any]
@@ -32,6 +32,9 @@ _STOP_S = 5.0
 _PAUSE_S = 0.5
 _NOT_FOUND, _CONFLICT = 404, 409
 _MOST_ROUNDS = 20
+
+_SILENT_S, _NOTED_S = 2.0, 15.0
+"""People are shown, and told, that nobody answers after so long, s."""
 
 _PHASES = {"queued": "waiting", "cooling": "cool-down"}
 """What people are told of a trial that does not run yet."""
@@ -140,12 +143,24 @@ class RemoteTestbed:
         """Close the connections."""
         self._link.close()
 
-    def _outage(self) -> Outage:
-        return self._link.outage(self._settings.patience_s)
+    def _outage(self, tell: Tell = lambda _message: None) -> Outage:
+        """Begin to count how long nobody answers, and tell people of it."""
+        patience_s = self._settings.patience_s
+        noted: list[float] = []
+
+        def told(silent_s: float) -> None:
+            if silent_s >= _SILENT_S:
+                tell({"event": "phase", "phase": f"{NO_ANSWER} for {silent_s:.0f} s"})
+            if silent_s >= _NOTED_S and not noted:
+                noted.append(silent_s)
+                text = f"testbed {self._link.where}: {NO_ANSWER} for {silent_s:.0f} s"
+                tell({"event": "note", "note": f"{text}; it is waited for {patience_s:g} s"})
+
+        return self._link.outage(patience_s, told)
 
     def _ended(self, plan: Plan, attempt: int, tell: Tell) -> State:
         """Have a trial run to its end; gives its last state, with its record."""
-        outage = self._outage()
+        outage = self._outage(tell)
         for _ in range(_MOST_ROUNDS):
             try:
                 state = self._begun(plan, attempt, tell, outage)
@@ -207,6 +222,7 @@ class RemoteTestbed:
             state = self._link.ask("GET", path, outage)
             if state["state"] in _ENDED:
                 break
+            self._tell_state(state, tell)
             if time.monotonic() - begun_s < _PAUSE_S and self._link.stopped.wait(_PAUSE_S):
                 raise Stopping("the study was stopped")
         return state
@@ -243,7 +259,7 @@ class RemoteTestbed:
         """Fetch a trial's files, then give its record: none speaks of a file that is not there."""
         run = self._record(plan, state)
         tell({"event": "phase", "phase": "fetch"})
-        outage = self._outage()
+        outage = self._outage(tell)
         for told in state["files"]:
             target = place_of(self.folder, plan["run_id"], str(told["name"]))
             path = f"/v1/runs/{self._current}/files/{told['name']}"

@@ -57,6 +57,7 @@ class Outage:
         stopped: Set when the study is being stopped.
         now_s: Gives monotonic time, s.
         share: Gives a random number from 0 to 1, so that many do not come back at once.
+        told: Is told, before each wait, for how long nobody has answered, s.
     """
 
     where: str
@@ -64,6 +65,7 @@ class Outage:
     stopped: threading.Event
     now_s: Callable[[], float] = time.monotonic
     share: Callable[[], float] = field(default_factory=lambda: random.SystemRandom().random)
+    told: Callable[[float], object] = lambda _silent_s: None
     _since_s: float | None = None
     _pause_s: float = _FIRST_PAUSE_S
 
@@ -90,6 +92,7 @@ class Outage:
                 f"testbed {self.where}: {why}; it was out of reach for {self.patience_s:g} s; see "
                 "whether 'joulebench testbed serve' runs there, or raise patience_s"
             )
+        self.told(now_s - self._since_s)
         pause_s = max(at_least_s, self._pause_s * (0.5 + 0.5 * self.share()))
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
         if self.stopped.wait(min(pause_s, left_s)):
@@ -121,9 +124,11 @@ class Link:
             follow_redirects=False,
         )
 
-    def outage(self, patience_s: float) -> Outage:
-        """Begin to count how long the service is out of reach."""
-        return Outage(self.where, patience_s, self.stopped)
+    def outage(
+        self, patience_s: float, told: Callable[[float], object] = lambda _silent_s: None
+    ) -> Outage:
+        """Begin to count how long the service is out of reach; ``told`` hears of it."""
+        return Outage(self.where, patience_s, self.stopped, told=told)
 
     def ask(
         self,

@@ -142,7 +142,11 @@ class SlurmTestbed:
 
 
 def slurm_testbeds(
-    folder: Path, slurm: Mapping[str, Any], name: str, study_id: str
+    folder: Path,
+    slurm: Mapping[str, Any],
+    name: str,
+    study_id: str,
+    patience_s: float = 600.0,
 ) -> list[SlurmTestbed]:
     """Give as many testbeds as jobs may wait or run at a time.
 
@@ -151,8 +155,10 @@ def slurm_testbeds(
         slurm: As the study file's ``slurm`` has it.
         name: What records call the cluster.
         study_id: Drawn once for the study's folder.
+        patience_s: How long Slurm may be silent, s.
     """
     jobs = int(slurm.get("jobs", 1))
     orders = Orders(folder, slurm, name, study_id, Queue())
     names = [name] if jobs == 1 else [f"{name}-{number}" for number in range(1, jobs + 1)]
-    return [SlurmTestbed(folder, slurm, each, study_id, orders) for each in names]
+    patience = Patience(silent_s=patience_s)
+    return [SlurmTestbed(folder, slurm, each, study_id, orders, patience) for each in names]

@@ -13,6 +13,10 @@ Tell = Callable[[dict[str, Any]], None]
 Plan = Mapping[str, Any]
 
 
+NO_ANSWER = "no answer"
+"""Begins the phase of a trial whose testbed is out of reach; its watts are old then."""
+
+
 class TestbedLost(UsageError):
     """A testbed has been out of reach for longer than its patience; its trial is not recorded."""
 
