@@ -15,7 +15,7 @@ VALUES = {
     "power_trace", "counter_trace", "averaging", "local_power", "holes", "aliasing",
     "finding", "errors", "work", "sensor_gains", "energibridge_columns", "nvml_timing",
     "clock", "design", "design_orders",
-    "exclusion", "strict_yaml", "record", "record_entry", "record_index",
+    "exclusion", "strict_yaml", "record", "record_entry", "record_index", "record_traces",
     "collector",
     "run_row", "emissions", "plugins", "attribution", "flops",
 }  # fmt: skip

@@ -13,7 +13,8 @@ import pytest
 
 from joulebench.energy import Channel, Energy, Trace, Window
 from joulebench.errors import UsageError
-from joulebench.record import FORMAT, Run, RunTable, load_traces, save_traces
+from joulebench.record import FORMAT, Run, RunTable
+from joulebench.record_traces import load_traces, save_traces
 from joulebench.run_row import headline_energy, idle_power_w, row
 
 PACKAGE = Channel("cpu0:package", "J", scope="cpu package", wrap_j=262144.0)

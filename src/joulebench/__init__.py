@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from joulebench.finding import Finding
     from joulebench.measurement import Measurement, measure
     from joulebench.meter_comparison import MeterComparison, compare_meters
-    from joulebench.record import Run, RunTable, load_traces, save_traces
+    from joulebench.record import Run, RunTable
+    from joulebench.record_traces import load_traces, save_traces
     from joulebench.work import Response
 
 __version__ = "0.1.0"
@@ -77,9 +78,9 @@ _HOMES = {
     "compare_studies": "comparison.compare",
     "examine_results": "audit.examine",
     "headline_channels": "energy",
-    "load_traces": "record",
+    "load_traces": "record_traces",
     "measure": "measurement",
-    "save_traces": "record",
+    "save_traces": "record_traces",
 }
 
 

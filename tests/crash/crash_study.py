@@ -28,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from crash_parts import VERB, Part, TestbedPart
 from crash_proxy import Proxy
 
-from joulebench.record import RunTable, load_traces
+from joulebench.record import RunTable
+from joulebench.record_traces import load_traces
 from joulebench.study_plan import plan
 from joulebench.study_read import load
 

@@ -17,7 +17,8 @@ from joulebench.importers.contract import Imported, ImportOptions
 from joulebench.importers.csv_table import CsvImporter
 from joulebench.importers.csv_table_map import TableMap
 from joulebench.importers.destination import write_study
-from joulebench.record import Run, RunTable, load_traces
+from joulebench.record import Run, RunTable
+from joulebench.record_traces import load_traces
 from joulebench.sensor_gains import ESTIMATE_GAIN, NVML_GAIN
 
 DOCS = pages.ROOT / "docs" / "importing.md"

@@ -16,7 +16,8 @@ from joulebench.errors import UsageError
 from joulebench.importers.contract import ImportOptions
 from joulebench.importers.destination import write_study
 from joulebench.importers.energibridge import EnergiBridgeImporter
-from joulebench.record import Run, RunTable, load_traces
+from joulebench.record import Run, RunTable
+from joulebench.record_traces import load_traces
 from joulebench.sensor_gains import NVML_GAIN
 
 

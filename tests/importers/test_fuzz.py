@@ -31,7 +31,8 @@ from joulebench.cli import invoke
 from joulebench.errors import UsageError
 from joulebench.importers.destination import write_study
 from joulebench.importers.registry import find_importer, importer_kinds
-from joulebench.record import RunTable, load_traces
+from joulebench.record import RunTable
+from joulebench.record_traces import load_traces
 
 LONG = int(os.environ.get("JOULEBENCH_FUZZ", "0"))
 EXAMPLES = LONG or 12

@@ -19,7 +19,8 @@ from joulebench.importers.nlpfrontiers import NlpFrontiersImporter
 from joulebench.importers.nlpfrontiers_levels import Row, match_row
 from joulebench.importers.nlpfrontiers_trace import board_channel, integrate
 from joulebench.importers.nlpfrontiers_tree import pair_of
-from joulebench.record import Run, RunTable, load_traces
+from joulebench.record import Run, RunTable
+from joulebench.record_traces import load_traces
 from joulebench.run_row import row
 from joulebench.sensor_gains import NVML_GAIN
 

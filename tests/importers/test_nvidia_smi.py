@@ -21,7 +21,8 @@ from joulebench.importers.destination import write_study
 from joulebench.importers.nvidia_smi import NvidiaSmiImporter
 from joulebench.importers.nvidia_smi_boards import UNKNOWN_LAG_S, architecture, sensor
 from joulebench.nvml_timing import ADA, AMPERE, BLACKWELL, HOPPER, PASCAL, TURING, VOLTA
-from joulebench.record import Run, RunTable, load_traces
+from joulebench.record import Run, RunTable
+from joulebench.record_traces import load_traces
 
 START = datetime(2025, 9, 22, 11, 6, 57, 123000)
 HEADER = "timestamp, index, name, power.draw [W], enforced.power.limit [W], utilization.gpu [%]"

@@ -12,7 +12,7 @@ from joulebench.channel import Channel
 from joulebench.energy import Trace
 from joulebench.errors import UsageError
 from joulebench.meters.replay import ReplayMeter
-from joulebench.record import save_traces
+from joulebench.record_traces import save_traces
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from joulebench.channel import Channel, Window
 from joulebench.design import Design, Trial
 from joulebench.energy import Trace
 from joulebench.finding import Finding
-from joulebench.record import Run, RunTable, save_traces
+from joulebench.record import Run, RunTable
+from joulebench.record_traces import save_traces
 
 GPU = Channel("gpu0:power", "W", 0.001, 0.03, 0.5, 0.1, 0.0, scope="gpu board")
 CPU = Channel("cpu0:package", "J", 6.1e-5, 0.02, period_s=0.001, wrap_j=262144.0,

@@ -15,7 +15,8 @@ from synthetic_study import ESTIMATE, Recipe, make_study
 
 from joulebench.energy import Trace
 from joulebench.errors import UsageError
-from joulebench.record import Run, RunTable, load_traces
+from joulebench.record import Run, RunTable
+from joulebench.record_traces import load_traces
 from joulebench.report import build_report
 from joulebench.report import figure_traces as traces
 from joulebench.report.asked import planned_trials

@@ -16,7 +16,8 @@ import pytest
 
 from joulebench.meters.meter import MeterSpec
 from joulebench.meters.registry import resolve
-from joulebench.record import Run, RunTable, load_traces
+from joulebench.record import Run, RunTable
+from joulebench.record_traces import load_traces
 from joulebench.testbed.disk import DiskFull, full_message
 from joulebench.testbed.lines import one_line
 from joulebench.testbed.recording import Recording, read_traces

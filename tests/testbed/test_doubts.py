@@ -13,7 +13,7 @@ import pytest
 from joulebench.channel import Channel, Window
 from joulebench.meters.meter import ABSENT, MeterSpec
 from joulebench.meters.registry import resolve
-from joulebench.record import load_traces
+from joulebench.record_traces import load_traces
 from joulebench.run_row import headline_energy
 from joulebench.study_plan import plan
 from joulebench.study_read import parse

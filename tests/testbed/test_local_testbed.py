@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from joulebench.errors import UsageError
-from joulebench.record import load_traces
+from joulebench.record_traces import load_traces
 from joulebench.study_plan import plan
 from joulebench.study_read import parse
 from joulebench.testbed.local import LocalTestbed

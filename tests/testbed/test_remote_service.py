@@ -18,7 +18,8 @@ import pytest
 import yaml
 from service_server import TOKEN, Server, until
 
-from joulebench.record import RunTable, load_traces
+from joulebench.record import RunTable
+from joulebench.record_traces import load_traces
 from joulebench.study import load, run
 from joulebench.study_folder import study_id_of
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from service_server import STUDY, Server, body, command, ended, generation, until
 
-from joulebench.record import load_traces
+from joulebench.record_traces import load_traces
 
 SLEEP = ["sleep", "47.11"]
 KILLS = 3

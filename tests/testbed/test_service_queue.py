@@ -16,7 +16,7 @@ from joulebench.errors import UsageError
 from joulebench.record import Run
 from joulebench.testbed import service_end
 from joulebench.testbed.service_device import Device
-from joulebench.testbed.service_queue import TrialQueue
+from joulebench.testbed.service_queue import ServedQueue
 from joulebench.testbed.service_refusals import Busy, Conflict, NoRoom
 from joulebench.testbed.service_store import Store
 from joulebench.testbed.service_trial import ServedTrial, digest_of
@@ -77,7 +77,7 @@ class Bed:
         self.store = Store(folder)
         self.stage = Stage(folder)
         self.told: list[str] = []
-        self.queue = TrialQueue(self.store, self.stage, lambda trial: self.told.append(trial.id))
+        self.queue = ServedQueue(self.store, self.stage, lambda trial: self.told.append(trial.id))
         if started:
             self.queue.start()
 

@@ -20,7 +20,8 @@ from joulebench.errors import UsageError
 from joulebench.meters.meter import MeterSpec
 from joulebench.meters.simulated import SimulatedMeter
 from joulebench.meters.simulated_phases import PhasePowers, at_levels, steps
-from joulebench.record import Run, load_traces
+from joulebench.record import Run
+from joulebench.record_traces import load_traces
 from joulebench.run_row import headline_energy
 from joulebench.study_plan import plan
 from joulebench.study_read import parse

@@ -19,7 +19,8 @@ from joulebench.importers.contract import Imported, ImportOptions, Sighting
 from joulebench.importers.recognise import find_sightings, find_units
 from joulebench.importers.registry import find_importer
 from joulebench.importers.run_folders import parse_run_id
-from joulebench.record import Run, RunTable, load_traces
+from joulebench.record import Run, RunTable
+from joulebench.record_traces import load_traces
 
 STUDY = "study"
 """Kind of a unit that is a study of our own form."""

@@ -20,7 +20,8 @@ from joulebench.importers.contract import Imported
 from joulebench.importers.json_lines import json_lines
 from joulebench.importers.table_writer import TableWriter
 from joulebench.importers.two_processes import in_two
-from joulebench.record import Run, RunTable, save_traces
+from joulebench.record import Run, RunTable
+from joulebench.record_traces import save_traces
 from joulebench.run_row import row
 
 Progress = Callable[[int, int, str], None]

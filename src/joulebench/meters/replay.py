@@ -105,7 +105,7 @@ def _stored(path: Path, channel: Mapping[str, Any]) -> list[_Stored]:
 
 
 def _from_parquet(path: Path) -> list[_Stored]:
-    from joulebench.record import load_traces
+    from joulebench.record_traces import load_traces
 
     traces = load_traces(path).values()
     return [_Stored(trace.channel, trace.t_s.tolist(), trace.v.tolist()) for trace in traces]

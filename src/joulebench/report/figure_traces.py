@@ -11,7 +11,7 @@ import numpy.typing as npt
 from joulebench.channel import Window
 from joulebench.energy import Trace, headline_channels
 from joulebench.finding import Finding
-from joulebench.record import load_traces
+from joulebench.record_traces import load_traces
 from joulebench.report.drawing import (
     MUTED,
     OTHER_WINDOW,

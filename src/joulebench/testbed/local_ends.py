@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from joulebench.errors import UsageError
-from joulebench.record import Run, save_traces
+from joulebench.record import Run
+from joulebench.record_traces import save_traces
 
 Plan = Mapping[str, Any]
 

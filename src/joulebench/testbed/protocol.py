@@ -17,7 +17,8 @@ from joulebench.clock import VIRTUAL, is_virtual
 from joulebench.emissions import add_emissions
 from joulebench.energy import Trace, headline_channels, weakest
 from joulebench.finding import Finding
-from joulebench.record import Run, dumps, save_traces, write_whole
+from joulebench.record import Run, dumps, write_whole
+from joulebench.record_traces import save_traces
 from joulebench.testbed.account import account
 from joulebench.testbed.bystanders import busy_times, shared_machine
 from joulebench.testbed.device_claims import DeviceClaims

@@ -21,7 +21,7 @@ from joulebench.testbed.service_callback import call_back
 from joulebench.testbed.service_device import Device
 from joulebench.testbed.service_guard import Guard
 from joulebench.testbed.service_parts import NotFound, Parts
-from joulebench.testbed.service_queue import TrialQueue
+from joulebench.testbed.service_queue import ServedQueue
 from joulebench.testbed.service_refusals import Busy, Conflict, NoRoom
 from joulebench.testbed.service_routes import add_health, routes
 from joulebench.testbed.service_settings import RETRY_S, ServiceSettings
@@ -50,7 +50,7 @@ class Service:
     def __init__(self, settings: ServiceSettings) -> None:
         store = Store(settings.state)
         device = Device(settings.state, settings.called)
-        queue = TrialQueue(store, device, call_back, settings.keep_days)
+        queue = ServedQueue(store, device, call_back, settings.keep_days)
         self._closing = threading.Lock()
         self.parts = Parts(settings, store, device, queue)
         self.app = Guard(_application(self.parts, self), settings)

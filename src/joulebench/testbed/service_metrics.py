@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from joulebench import __version__
-from joulebench.testbed.service_queue import TrialQueue
+from joulebench.testbed.service_queue import ServedQueue
 from joulebench.testbed.service_trial import ENDED
 
 _BEGUN_AT = time.time()
@@ -17,7 +17,7 @@ _STATES = ("queued", "cooling", "running", *ENDED)
 Sample = tuple[Mapping[str, object], float]
 
 
-def metrics(queue: TrialQueue, name: str, answered: Mapping[int, int]) -> str:
+def metrics(queue: ServedQueue, name: str, answered: Mapping[int, int]) -> str:
     """Give the figures in Prometheus' text form.
 
     Args:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from joulebench.errors import UsageError
 from joulebench.testbed.service_device import Device, resolved
-from joulebench.testbed.service_queue import TrialQueue
+from joulebench.testbed.service_queue import ServedQueue
 from joulebench.testbed.service_settings import ServiceSettings
 from joulebench.testbed.service_store import Store
 from joulebench.testbed.service_trial import ID, LONGEST_ID, ServedTrial
@@ -40,7 +40,7 @@ class Parts:
     settings: ServiceSettings
     store: Store
     device: Device
-    queue: TrialQueue
+    queue: ServedQueue
     answered: Mapping[int, int] = field(default_factory=dict)
     _sensors: list[str] | None = None
 

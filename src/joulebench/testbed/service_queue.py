@@ -24,7 +24,7 @@ _LOOK_S = 0.25
 _FORGET_EVERY_S = 3600.0
 
 
-class TrialQueue:
+class ServedQueue:
     """Runs what it is given, one at a time, in a thread of its own.
 
     Args:
