@@ -217,6 +217,26 @@ def test_a_lost_testbed_leaves_its_trials_to_the_others(table: RunTable) -> None
     assert any("a has gone; the others go on" in note for note in heard.notes)
 
 
+def test_a_testbed_that_fails_at_what_others_can_do_is_left_out(table: RunTable) -> None:
+    broken, sound, heard = Bed("broken"), Bed("sound"), Heard()
+    broken.fails = {each["run_id"] for each in PLANS}
+    course = go(table, broken, sound, heard=heard)
+    assert not course.queue.given_up
+    assert table.done_ids == {each["run_id"] for each in PLANS}
+    assert {run.testbed for run in table.runs} == {"sound"}
+    assert len(broken.took) <= 4  # one may be under way while the other has shown nothing yet
+    assert any("trials failed in a row that others can do" in note for note in heard.notes)
+
+
+def test_trials_that_fail_everywhere_are_no_fault_of_a_testbed(table: RunTable) -> None:
+    beds = [Bed("one"), Bed("two")]
+    for bed in beds:
+        bed.fails = {each["run_id"] for each in PLANS}
+    course = go(table, *beds)
+    assert set(course.queue.given_up) == {each["run_id"] for each in PLANS}
+    assert all(table.failures(each["run_id"]) == 2 for each in PLANS)
+
+
 def test_the_last_testbed_that_is_lost_ends_the_study(table: RunTable) -> None:
     a, b = Bed("a"), Bed("b")
     a.lost_at, b.lost_at = 2, 3

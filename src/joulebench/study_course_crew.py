@@ -22,6 +22,9 @@ from joulebench.testbed.testbed import Testbed, TestbedLost
 LOOK_S = 0.25
 """How often Ctrl-C is looked for while nothing comes, s."""
 
+IN_A_ROW = 3
+"""A testbed on which so many trials fail one after another is doubted."""
+
 STOP_S = 20.0
 """How long trials under way are waited for when a study is stopped, s."""
 
@@ -36,6 +39,9 @@ class _Worker:
         testbed: Where it runs trials.
         plans: One of each cell that is to be run.
         events: Where it tells what becomes of them.
+        pending: All that are to be run; those that it has begun, once it is ready.
+        failed: Cells of the trials that have failed on it one after another.
+        error: Of the last of these.
     """
 
     testbed: Testbed
@@ -45,6 +51,8 @@ class _Worker:
     orders: queue.SimpleQueue[Draw | None] = field(default_factory=queue.SimpleQueue)
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     drawn: Draw | None = None
+    failed: list[str] = field(default_factory=list)
+    error: str = ""
     ready: bool = False
     out: bool = False
 
@@ -99,6 +107,7 @@ class Crew:
             _Worker(testbed, cells, self._events, course.pending) for testbed in testbeds
         ]
         self._last: UsageError | None = None
+        self._done: dict[str, set[str]] = {}
 
     def run(self) -> None:
         """Run the trials that are not done.
@@ -151,7 +160,7 @@ class Crew:
     def _hand_out(self) -> None:
         """Give each testbed that waits a trial, where there is one for it."""
         for worker in self._workers:
-            if worker.out or worker.drawn is not None:
+            if worker.out or worker.drawn is not None or self._is_doubted(worker):
                 continue
             drawn = self._course.queue.draw(worker.name)
             if drawn is not None:
@@ -190,8 +199,45 @@ class Crew:
             return
         self._course.keep(worker.name, run)
         if run.facts.get(DISK_FULL):
-            worker.orders.put(None)
-            self._out(worker, TestbedLost(f"testbed {worker.name!r}: {run.error}"))
+            self._leave(worker, str(run.error))
+        self._judge(worker, run)
+
+    def _judge(self, worker: _Worker, run: Run) -> None:
+        """Leave out testbeds that fail one after another at what this one, or others, can do."""
+        cell = run.run_id.rpartition(".")[0]
+        if run.status == "done":
+            worker.failed.clear()
+            self._done.setdefault(cell, set()).add(worker.name)
+        else:
+            worker.failed.append(cell)
+            worker.error = str(run.error)
+            for other in self._workers:
+                if other is not worker and cell in other.failed:
+                    other.failed.clear()  # it is the trial's fault
+        for each in self._workers:
+            if not each.out and len(each.failed) >= IN_A_ROW and self._others_can(each):
+                self._leave(
+                    each,
+                    f"{len(each.failed)} trials failed in a row that others can do, the last: "
+                    f"{each.error}",
+                )
+
+    def _others_can(self, worker: _Worker) -> bool:
+        others = {each.name for each in self._workers if not each.out} - {worker.name}
+        return any(self._done.get(cell, set()) & others for cell in worker.failed)
+
+    def _is_doubted(self, worker: _Worker) -> bool:
+        """Say whether a testbed has to wait until others have shown whose fault its failures are.
+
+        A broken machine fails fast, and would use up all attempts of a study.
+        """
+        busy = any(each.drawn is not None for each in self._workers)
+        return busy and len(worker.failed) >= IN_A_ROW
+
+    def _leave(self, worker: _Worker, why: str) -> None:
+        """Send a testbed no more trials."""
+        worker.orders.put(None)
+        self._out(worker, TestbedLost(f"testbed {worker.name!r}: {why}"))
 
     def _recorded(self, run: Run) -> bool:
         """Say whether a failure is that of an attempt whose record is there already."""
