@@ -112,7 +112,7 @@ class Crash:
     def _strike(self) -> None:
         """Do the next harm, at a random moment; kills keep step with the trials that are done."""
         due = self.kills * (self.recorded() + 1) / len(self.plans)
-        time.sleep(self.random.expovariate(1 / 0.7))
+        time.sleep(self.random.expovariate(1 / 0.4))
         self._revive()
         if self.done["kill"] >= due:
             return

@@ -67,7 +67,7 @@ def test_a_gain_cancels_from_a_share(tmp_path: Path) -> None:
     assert share is not None
     assert share.value == pytest.approx(0.1)
     assert energy.bias / energy.value == pytest.approx(0.02, rel=0.01)
-    assert share.bias / share.value < 1e-3
+    assert share.bias / share.value < 5e-3  # of the edges, between two readings of the counter
     assert cell.phases["load"].share is None
 
 

@@ -287,7 +287,7 @@ def test_a_stopped_trial_is_cancelled_and_the_same_attempt_begins_anew(
         bed.stop()
         assert (stopped.result(30).status, stopped.result().error) == ("failed", "stopped")
     assert bed.adopt([trial]) == []
-    assert cluster.jobs("PENDING", "RUNNING") == []
+    cluster.wait_for(lambda: not cluster.jobs("PENDING", "RUNNING"), "the job's end")
     assert bed.run(soon_over(trial), 1, ignore).error is None
     assert len(_submitted(cluster, tmp_path / "s")) == 2
 
