@@ -157,6 +157,10 @@ class Crash:
         self.done["kill"] += 1
         self.done["disk full"] += 1
         part.start(most_bytes=room + (size if part is self.orchestrator else 0))
+        self._restore(part)
+
+    def _restore(self, part: Part) -> None:
+        """Start a side again as it should be, after it has suffered for a while."""
         time.sleep(self.random.uniform(0.5, 3.0))
         part.kill()
         part.start()
@@ -164,14 +168,16 @@ class Crash:
             self.testbed.await_answer()
 
     def _jump(self) -> None:
-        """Start one side with a wall clock that is wrong by up to ten days."""
+        """Start one side with a wall clock that is wrong by up to ten days, for a while.
+
+        What makes it wrong also makes some waits fail, which costs attempts.
+        """
         part = self.random.choice([self.orchestrator, self.testbed])
         part.kill()
         self.done["kill"] += 1
         self.done["clock jumps"] += 1
         part.start(clock_ahead_s=self.random.uniform(-864_000, 864_000))
-        if part is self.testbed:
-            self.testbed.await_answer()
+        self._restore(part)
 
     def _finish(self) -> None:
         """Let the study come to its end."""
