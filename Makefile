@@ -23,7 +23,8 @@ check-types: $(VENV)/.test
 	$(VENV)/bin/mypy
 
 # Tests that only compute share the processors; those with sensors, servers and clocks run alone.
-COMPUTED = tests/stats tests/analysis tests/comparison tests/audit
+COMPUTED = tests/stats tests/analysis tests/comparison tests/audit tests/energy tests/importers tests/report \
+  tests/flops
 
 test-only: $(VENV)/.test
 	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(COMPUTED) $(PYTEST_ARGS)
