@@ -46,12 +46,24 @@ class ByFactors(Strict):
     """Levels joined by '/', and the model that they mean."""
 
 
+class ByShape(Strict):
+    """A published architecture with random weights."""
+
+    shape: str
+    """Its name: llama-2-7b, llama-3.2-1b, tiny_a."""
+
+
 def _form(value: object) -> str:
+    if isinstance(value, ByShape) or (isinstance(value, Mapping) and "shape" in value):
+        return "by shape"
     return "by factors" if isinstance(value, Mapping | ByFactors) else "name"
 
 
 Model = Annotated[
-    Annotated[str, Tag("name")] | Annotated[ByFactors, Tag("by factors")], Discriminator(_form)
+    Annotated[str, Tag("name")]
+    | Annotated[ByFactors, Tag("by factors")]
+    | Annotated[ByShape, Tag("by shape")],
+    Discriminator(_form),
 ]
 
 
@@ -67,7 +79,7 @@ class Engine(BaseModel):
     )
 
     kind: str = "transformers"
-    """Name of an installed engine: transformers, echo."""
+    """Name of an installed engine: transformers, openai, echo."""
 
 
 class Tasks(Strict):
@@ -75,8 +87,19 @@ class Tasks(Strict):
 
     data: str = "demo"
     """demo (items in the package), hub (Hugging Face hub), or a folder of TASK.jsonl files."""
-    items: int = Field(default=80, ge=1)
-    """Items of each task; the 12 there are where data is demo and items are not given."""
+    items: int | None = Field(default=80, ge=1)
+    """Items of each task; where not given the 12 there are of data: demo, and all of prompts."""
+    seed: int | None = Field(default=None, ge=0)
+    """Draws the items at random, the same on every machine; the first ones without it."""
+    prompts: str | None = None
+    """JSONL file of your own prompts, for the task prompts."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Tasks:
+        if self.items is None and self.prompts is None:
+            raise ValueError("items must be a whole number from 1")
+        return self
+
     prompt: str = "short"
     """short: the label alone; explain: the label and why."""
 
@@ -259,7 +282,7 @@ class StudyFile(Strict):
     command: list[str] = []  # noqa: RUF012  (pydantic copies it)
     """For workload command: the words of the command; {factor} stands for its level."""
     model: Model | None = None
-    """Name, path, or a table by factors; not needed where a factor is called model."""
+    """Name, path, a shape, or a table by factors; not needed where a factor is called model."""
     task: str | None = None
     """Not needed where a factor is called task."""
     engine: Engine = Engine()
@@ -285,7 +308,7 @@ class StudyFile(Strict):
         """Write what was not given and depends on other keys: the resolved file holds it."""
         if not isinstance(raw, dict):
             return raw
-        return _with_items(_with_seeds(raw))
+        return _with_items(_with_seeds(_with_prompts(raw)))
 
     @model_validator(mode="after")
     def _named(self) -> StudyFile:
@@ -304,6 +327,16 @@ def _with_seeds(raw: dict[str, Any]) -> dict[str, Any]:
         return raw
     order = {"seed": seed_of(str(raw.get("study", ""))), **order}
     return {**raw, "order": order, "sampling": {"seed": order["seed"], **sampling}}
+
+
+def _with_prompts(raw: dict[str, Any]) -> dict[str, Any]:
+    """Have a file of prompts be the task, and all of it, unless the study says otherwise."""
+    tasks, factors = raw.get("tasks"), raw.get("factors") or {}
+    if not isinstance(tasks, dict) or tasks.get("prompts") is None:
+        return raw
+    raw = {**raw, "tasks": {"items": None, **tasks}}
+    named = raw.get("task") is not None or (isinstance(factors, dict) and "task" in factors)
+    return raw if named else {**raw, "task": "prompts"}
 
 
 def _with_items(raw: dict[str, Any]) -> dict[str, Any]:

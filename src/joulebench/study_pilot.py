@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from joulebench.engines.shapes import PREFIX
 from joulebench.errors import UsageError
 from joulebench.exclusion import Levels, level_text
 from joulebench.record import Run, RunTable
@@ -252,6 +253,8 @@ def _wall_s(run: Run) -> float:
 
 def _levels(levels: Levels, study: Mapping[str, Any]) -> dict[str, str]:
     fixed = {name: study[name] for name in ("model", "task") if isinstance(study.get(name), str)}
+    if isinstance(study.get("model"), Mapping) and "shape" in study["model"]:
+        fixed["model"] = PREFIX + str(study["model"]["shape"])
     return {name: level_text(level) for name, level in {**fixed, **levels}.items()}
 
 

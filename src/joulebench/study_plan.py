@@ -8,10 +8,11 @@ from typing import Any
 
 from joulebench.collector import collector_paused
 from joulebench.design import CONTROL, Design, Trial
+from joulebench.engines.shapes import shape_model, shape_name
 from joulebench.errors import UsageError, unknown
 from joulebench.exclusion import Level, Levels, level_text
 from joulebench.run_row import COLUMNS
-from joulebench.study_file import ByFactors, StudyFile, seed_of
+from joulebench.study_file import ByFactors, ByShape, StudyFile, seed_of
 from joulebench.study_read import dump, parse
 
 _SETTINGS = {
@@ -157,11 +158,19 @@ def _with_levels(study: StudyFile, levels: Levels) -> StudyFile:
 
 
 def model_of(study: StudyFile, levels: Levels) -> str:
-    """Give the model of a cell.
+    """Give the model of a cell; that of a shape is ``"shape:NAME"``.
 
     Raises:
-        UsageError: The cell has none.
+        UsageError: The cell has none, or there is no such shape.
     """
+    name = _model_name(study, levels)
+    shape = shape_name(name)
+    return name if shape is None else shape_model(shape)
+
+
+def _model_name(study: StudyFile, levels: Levels) -> str:
+    if isinstance(study.model, ByShape):
+        return shape_model(study.model.shape)
     if isinstance(study.model, ByFactors):
         key = "/".join(level_text(levels[name]) for name in study.model.by)
         if key not in study.model.of:

@@ -23,6 +23,9 @@ _LATER = {
 _ALTERNATIVES = ("factors", "meters")
 """Keys that take values of several forms."""
 
+_FORMS = ("name", "by factors", "by shape")
+"""What the parser calls the forms of a model; no keys of a file."""
+
 
 def presets() -> list[str]:
     """Give the names of the studies that come with the package."""
@@ -124,9 +127,10 @@ def _place_paths(raw: dict[str, Any], folder: Path) -> None:
     tasks = raw.get("tasks")
     if not isinstance(tasks, dict):
         return
-    data = tasks.get("data")
-    if isinstance(data, str) and data not in ("demo", "hub"):
-        tasks["data"] = str((folder / Path(data).expanduser()).resolve())
+    for key, elsewhere in (("data", ("demo", "hub")), ("prompts", ())):
+        path = tasks.get(key)
+        if isinstance(path, str) and path not in elsewhere:
+            tasks[key] = str((folder / Path(path).expanduser()).resolve())
 
 
 def _put(raw: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
@@ -142,7 +146,7 @@ def _first_mistake(error: ValidationError) -> str:
     # The unknown key first: a misspelling also makes the right key look absent.
     details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     detail = details[0]
-    loc = [str(part) for part in detail["loc"] if part not in ("name", "by factors")]
+    loc = [str(part) for part in detail["loc"] if part not in _FORMS]
     if loc and loc[0] in _ALTERNATIVES:
         return _none_of_the_alternatives(loc, detail["input"])
     if detail["type"] == "extra_forbidden":
@@ -181,18 +185,18 @@ def _unknown_key(loc: list[str]) -> str:
     key = ".".join(loc)
     if key in _LATER:
         return f"{key}: {_LATER[key]}"
-    known = list(_model_at(loc[:-1]).model_fields)
+    known = [name for model in _models_at(loc[:-1]) for name in model.model_fields]
     inside = f"{'.'.join(loc[:-1])}: " if loc[:-1] else ""
     return str(unknown(f"{inside}key", loc[-1], known))
 
 
-def _model_at(loc: list[str]) -> type[BaseModel]:
-    """Give the model of the mapping at a key path."""
-    model: type[BaseModel] = StudyFile
+def _models_at(loc: list[str]) -> list[type[BaseModel]]:
+    """Give the models of the mapping at a key path: as many as it may have forms."""
+    models: list[type[BaseModel]] = [StudyFile]
     for key in loc:
-        annotation = model.model_fields[key].annotation
-        model = next(part for part in _parts(annotation) if _is_model(part))
-    return model
+        annotation = next(m for m in models if key in m.model_fields).model_fields[key].annotation
+        models = [part for part in _parts(annotation) if _is_model(part)]
+    return models
 
 
 def _parts(annotation: Any) -> list[Any]:

@@ -34,7 +34,7 @@ def test_a_cached_model_is_not_built_again(tmp_path: Path, monkeypatch: pytest.M
     place = tmp_path / f"tiny_a-{tiny.recipe_digest('tiny_a')}"
     place.mkdir()
     (place / tiny.MARKER).write_text("{}")
-    monkeypatch.setattr(tiny, "_build_into", lambda *_: pytest.fail("was built again"))
+    monkeypatch.setattr(tiny, "build_into", lambda *_: pytest.fail("was built again"))
     assert tiny.ensure_tiny_model("tiny_a", tmp_path) == place
 
 

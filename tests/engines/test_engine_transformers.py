@@ -229,7 +229,8 @@ def test_a_closed_engine_can_be_loaded_again() -> None:
         ("./no/such/model", "there is no such folder"),
         ("tiny_c", "did you mean"),
         ("", "give a folder"),
-        ({"shape": "x"}, "give a folder"),
+        ({"shape": "x"}, "shape 'x' is not known"),
+        ({"shpae": "tiny_a"}, "give a folder"),
     ],
 )
 def test_a_missing_model_is_one_line(model: Any, says: str) -> None:

@@ -184,13 +184,15 @@ def _models(named: Sequence[str], study: str | None) -> tuple[Model, ...]:
 
 
 def _models_of(name: str) -> list[str]:
-    """Give the models of a study that a hub has; those in folders and tiny ones need no hub."""
+    """Give the models of a study that a hub has; folders, shapes and tiny ones need no hub."""
+    from joulebench.engines.shapes import shape_name
     from joulebench.engines.tiny import RECIPES
     from joulebench.study import load, plan
 
     plans = plan(load(name, {}))
     models = dict.fromkeys(each["model"] for each in plans if "model" in each)
-    return [m for m in models if m not in RECIPES and not Path(m).expanduser().is_dir()]
+    named = [m for m in models if m not in RECIPES and shape_name(m) is None]
+    return [m for m in named if not Path(m).expanduser().is_dir()]
 
 
 def _show(choices: Choices, around: Surroundings, json_file: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Where a model's files are: a tiny model by name, a local folder, or a name on a hub."""
+"""Where a model's files are: a tiny model or a shape by name, a folder, or a name on a hub."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from joulebench.engines.shapes import PREFIX, SHAPES, shape_name
+from joulebench.engines.shapes_folder import ensure_shape_folder
 from joulebench.engines.tiny import MARKER, RECIPES, ensure_tiny_model
 from joulebench.errors import UsageError, unknown
 
@@ -34,17 +36,37 @@ class ModelSource:
         """Whether the weights are random, so that answers mean nothing."""
         return bool(self.marker.get("random_weights", False))
 
+    @property
+    def shape(self) -> str:
+        """Name of the shape that it is built from, its weights drawn when loaded; else empty."""
+        return str(self.marker.get("shape", ""))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a record says of the model's files."""
+        facts: dict[str, Any] = {"random_weights": self.random_weights}
+        if self.shape:
+            facts |= {"shape": self.shape, "tokenizer": self.marker.get("tokenizer", "")}
+        return facts
+
 
 def find_model(model: str | Mapping[str, Any]) -> ModelSource:
-    """Find a model's files; a tiny model is built if it is not cached.
+    """Find a model's files; a tiny model or a shape's folder is built if it is not cached.
+
+    Args:
+        model: ``"tiny_a"``, a folder, a hub name, ``"shape:NAME"`` or ``{"shape": NAME}``.
 
     Raises:
-        UsageError: A folder that does not exist or holds no model, or a misspelt tiny model.
+        UsageError: A folder that does not exist or holds no model, or a misspelt tiny model or
+            shape.
     """
+    shape = shape_name(model)
+    if shape is not None:
+        return _in_folder(PREFIX + shape, ensure_shape_folder(shape))
     if not isinstance(model, str) or not model:
         raise UsageError(
-            f"model {model!r}: give a folder, {' or '.join(RECIPES)}, or a hub name such as "
-            "'org/name'"
+            f"model {model!r}: give a folder, {' or '.join(RECIPES)}, a hub name such as "
+            "'org/name', or a shape such as 'shape:llama-3.2-1b'"
         )
     if model in RECIPES:
         return _in_folder(model, ensure_tiny_model(model))
@@ -55,6 +77,8 @@ def find_model(model: str | Mapping[str, Any]) -> ModelSource:
         raise UsageError(f"model {model!r}: there is no such folder; check the path in 'model:'")
     if "/" not in model and get_close_matches(model.casefold(), RECIPES, cutoff=0.7):
         raise unknown("model", model, RECIPES)
+    if model.casefold() in SHAPES:
+        raise UsageError(f"model {model!r}: write {PREFIX + model!r}, since it is a shape")
     return ModelSource(name=model, place=model, local=False)
 
 

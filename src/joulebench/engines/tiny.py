@@ -67,7 +67,7 @@ def ensure_tiny_model(name: str, cache: Path | None = None) -> Path:
         raise unknown("tiny model", name, RECIPES)
     place = (cache or model_cache()) / f"{name}-{recipe_digest(name)}"
     if not (place / MARKER).is_file():
-        _build_into(name, place)
+        build_into("joulebench.engines.tiny_build", name, place)
     return place
 
 
@@ -92,7 +92,18 @@ def recipe_digest(name: str) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _build_into(name: str, place: Path) -> None:
+def build_into(module: str, name: str, place: Path) -> None:
+    """Build a model in a process of its own, beside its place, and rename it into it.
+
+    Args:
+        module: Builds it: ``python -m MODULE NAME FOLDER``.
+        name: Of the model.
+        place: Folder that the model is to have.
+
+    Raises:
+        UsageError: The folder above cannot be written.
+        Unavailable: A package is missing, or the build failed.
+    """
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
@@ -102,16 +113,16 @@ def _build_into(name: str, place: Path) -> None:
             "JOULEBENCH_CACHE to a folder that can"
         ) from cause
     try:
-        _run_builder(name, draft)
+        _run_builder(module, name, draft)
         draft.chmod(0o755)
         _move(draft, place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _run_builder(name: str, draft: Path) -> None:
+def _run_builder(module: str, name: str, draft: Path) -> None:
     # -P: a file of the user's that is named like a module must not be imported.
-    command = [sys.executable, "-P", "-m", "joulebench.engines.tiny_build", name, str(draft)]
+    command = [sys.executable, "-P", "-m", module, name, str(draft)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         cause = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

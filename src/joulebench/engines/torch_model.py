@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from joulebench.engines.model_source import ModelSource
+from joulebench.engines.shapes_weights import draw_model
 from joulebench.errors import Unavailable, UsageError
 
 DTYPES = ("auto", "bfloat16", "float16", "float32")
@@ -56,13 +57,15 @@ def load_tokenizer(source: ModelSource) -> Any:
 
 
 def load_model(source: ModelSource, dtype: str, device: Any) -> Any:
-    """Load a model's weights onto a device, ready for inference.
+    """Load a model's weights onto a device, ready for inference; those of a shape are drawn there.
 
     Raises:
-        UsageError: They are missing, damaged, or of an architecture that is not known.
+        UsageError: They are missing, damaged, of an architecture that is not known, or too large.
     """
     from transformers import AutoModelForCausalLM
 
+    if source.shape:
+        return draw_model(source, dtype, device)
     with _no_progress_bar():
         model = _or_usage_error(
             source, AutoModelForCausalLM.from_pretrained, local_files_only=source.local, dtype=dtype

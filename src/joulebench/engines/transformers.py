@@ -10,6 +10,7 @@ from typing import Any
 from joulebench.engines.model_source import ModelSource, find_model
 from joulebench.engines.prompt_tokens import Fit, count_output, fit_context, pad_left
 from joulebench.engines.sampling import call_seed, check_sampling
+from joulebench.engines.shapes_weights import SEED
 from joulebench.engines.step_clock import StepClock
 from joulebench.engines.torch_model import (
     DTYPES,
@@ -29,7 +30,8 @@ class TransformersEngine:
     """Runs a causal language model with ``model.generate`` on the CPU or one accelerator.
 
     Args:
-        model: ``tiny_a``, ``tiny_b``, a folder written by ``save_pretrained``, or a hub name.
+        model: ``tiny_a``, ``tiny_b``, ``shape:NAME``, a folder written by ``save_pretrained``, or a
+            hub name.
         threads: CPU threads of torch; by default torch's own choice, which the facts report.
         dtype: ``float32``, ``bfloat16``, ``float16``, or ``auto`` for the checkpoint's own.
         device: ``auto`` (an accelerator if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
@@ -237,10 +239,11 @@ class TransformersEngine:
             "dtype": str(self._model.dtype).removeprefix("torch."),
             "device": device_name(self._device),
             "parameters": sum(weight.numel() for weight in self._model.parameters()),
-            "random_weights": self._found.random_weights,
+            **self._found.facts,
             "max_model_len": self._context,
             "attention": self._model.config._attn_implementation,
             "chat_template": self._tokenizer.chat_template is not None,
+            **({"weights_seed": SEED} if self._found.shape else {}),
             **({"revision": revision} if revision else {}),
         }
 
