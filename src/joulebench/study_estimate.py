@@ -190,7 +190,8 @@ def _share(run: PilotRun, plan: Plan) -> float:
 
 
 def _items(plan: Plan) -> int | None:
-    return int(plan["tasks"]["items"]) if plan["workload"] == "generate" else None
+    items = plan["tasks"].get("items") if plan["workload"] == "generate" else None
+    return None if items is None else int(items)
 
 
 def _wait_s(plan: Plan) -> float:

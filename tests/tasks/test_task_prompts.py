@@ -27,7 +27,7 @@ def test_prompts_come_in_order_and_are_not_graded(tmp_path: Path) -> None:
 def test_items_takes_the_first_ones(tmp_path: Path) -> None:
     file = written(tmp_path, '{"prompt": "a"}\n{"prompt": "b"}\n')
     assert len(build_task("mine", {"prompts": file, "items": 1}).requests()) == 1
-    with pytest.raises(UsageError, match="has 2 prompts"):
+    with pytest.raises(UsageError, match="has 2 items but 3 are asked for"):
         build_task("mine", {"prompts": file, "items": 3})
 
 
@@ -49,3 +49,72 @@ def test_bad_files_name_the_line(text: str, says: str, tmp_path: Path) -> None:
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         build_task("mine", {"prompts": str(tmp_path / "none.jsonl")})
+
+
+LABELLED = (
+    '{"prompt": "2 + 2?", "label": 4}\n'
+    '{"prompt": "Colour?", "label": "dark blue", "choices": ["blue", "dark blue", "red"]}\n'
+    '{"prompt": "Anything."}\n'
+    '{"prompt": "Shade?", "label": "dark blue", "choices": ["dark", "dark blue"]}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "right"),
+    [
+        (0, "4", True),
+        (0, " **4.** ", True),
+        (0, "The answer is 4", False),
+        (0, "five", False),
+        (0, " ", None),
+        (1, "Dark blue.", True),
+        (1, "I think that it is dark blue, as the sea.", True),
+        (1, "blue", False),
+        (1, "blue or red", None),
+        (1, "green", None),
+        (2, "anything", None),
+        (3, "It is dark blue.", True),
+        (3, "It is dark.", False),
+    ],
+)
+def test_labels_are_compared(number: int, text: str, right: bool | None, tmp_path: Path) -> None:
+    task = build_task("mine", {"prompts": written(tmp_path, LABELLED)})
+    assert task.grade(task.requests()[number], text) is right
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ('"label": true', "label True must be text or a whole number"),
+        ('"label": " "', "must be text or a whole number"),
+        ('"label": "c", "choices": ["a", "b"]', "label 'c' is not one of the choices: a, b"),
+        ('"choices": ["a"]', "must be a list of two labels or more"),
+        ('"choices": "ab"', "must be a list of two labels or more"),
+        ('"choices": ["a", "A."]', "holds one of them twice"),
+    ],
+)
+def test_bad_labels_name_the_line(fields: str, says: str, tmp_path: Path) -> None:
+    file = written(tmp_path, f'{{"prompt": "a"}}\n{{"prompt": "b", {fields}}}\n')
+    with pytest.raises(UsageError) as error:
+        build_task("mine", {"prompts": file})
+    assert f"{file}:2: " in str(error.value)
+    assert says in str(error.value)
+
+
+def test_a_seed_draws_prompts(tmp_path: Path) -> None:
+    file = written(tmp_path, "".join(f'{{"prompt": "{n}"}}\n' for n in range(50)))
+    drawn = [
+        r.prompt for r in build_task("mine", {"prompts": file, "items": 9, "seed": 3}).requests()
+    ]
+    again = [
+        r.prompt for r in build_task("mine", {"prompts": file, "items": 9, "seed": 3}).requests()
+    ]
+    assert drawn == again != [str(n) for n in range(9)]
+    assert len(set(drawn)) == 9
+    with pytest.raises(UsageError, match="seed = -1 must be"):
+        build_task("mine", {"prompts": file, "seed": -1})
+
+
+def test_prompts_without_a_file_say_what_to_write() -> None:
+    with pytest.raises(UsageError, match=r"tasks: \{prompts: FILE\.jsonl\}"):
+        build_task("prompts", {})

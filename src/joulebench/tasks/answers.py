@@ -7,6 +7,7 @@ words of the task ("does not follow"). A text whose statements contradict each o
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable, Sequence
 
 _STATED = re.compile(
@@ -29,6 +30,20 @@ _SAME = re.compile(
 )
 _REFERS = re.compile(r"\b(?:refers?|referring) (?:back )?to\s+([^.;:\n]+)")
 _NOT_REFERS = re.compile(rf"{_NOT}refer(?:s|ring)?\b")
+_CORRECT = re.compile(
+    rf"{_NOT}(correct|accurate|true|supported)|\b(incorrect|inaccurate|wrong|false)\b"
+    r"|\b(correct|accurate|true)\b"
+)
+_SAME_QUESTION = re.compile(
+    rf"{_NOT}(same|duplicate|equivalent|paraphrase)|\b(different (?:thing|question|meaning)s?)"
+    r"|\b(same (?:thing|question|meaning)|duplicates?\b|equivalent|paraphrases?\b)"
+)
+_FEELINGS = re.compile(
+    r"^\W*(positive|negative)\b|\b(?:review|sentiment|sentence|answer|tone|it)\b[^.:\n]{0,60}?"
+    r"(?: is|:)(?: (?!not\b)[\w-]+){0,3}?\W{1,6}(positive|negative)\b"
+)
+_FEELING = re.compile(r"\b(positive|negative)\b")
+_NOT_FEELING = re.compile(rf"{_NOT}(?:positive|negative)\b")
 _LABELS = re.compile(r"\b(entailment|contradiction|neutral)\b")
 _DECIDED = re.compile(
     r"\b(?:choose|chose|select|pick|go with|(?:answer|choice|option|cause|effect)\b[^.:]{0,80}?"
@@ -66,6 +81,40 @@ def follows(text: str) -> bool | None:
 def same_meaning(text: str) -> bool | None:
     """Read whether a word is said to have the same meaning twice."""
     return _stated_or_worded(text, _SAME)
+
+
+def is_correct(text: str) -> bool | None:
+    """Read whether a proposed answer is said to be correct."""
+    return _stated_or_worded(text, _CORRECT)
+
+
+def same_question(text: str) -> bool | None:
+    """Read whether two questions are said to ask the same thing."""
+    return _stated_or_worded(text, _SAME_QUESTION)
+
+
+def positive(text: str) -> bool | None:
+    """Read whether a review is said to be positive; ``None`` where a label is denied."""
+    said = plain(text)
+    stated = {word for match in _FEELINGS.finditer(said) for word in match.groups() if word}
+    if not stated and _NOT_FEELING.search(said) is None:
+        stated = set(_FEELING.findall(said))
+    return stated.pop() == "positive" if len(stated) == 1 else None
+
+
+def one_of(text: str, labels: Sequence[str]) -> str | None:
+    """Read which of some labels was given: the whole answer, or the only one that is named.
+
+    A label inside a longer one that is named does not count; case and mark-up make no difference.
+    """
+    said = plain(text)
+    whole = {plain(label): label for label in labels}
+    bare = said.strip(string.punctuation + " \n")
+    if bare in whole:
+        return whole[bare]
+    each = "|".join(re.escape(label) for label in sorted(whole, key=len, reverse=True))
+    named = {match[0] for match in re.finditer(rf"(?<!\w)(?:{each})(?!\w)", said)}
+    return whole[named.pop()] if len(named) == 1 else None
 
 
 def refers_to(text: str, span: str) -> bool | None:

@@ -1,4 +1,4 @@
-"""The six SuperGLUE tasks: their fields, labels, prompts and how an answer is graded.
+"""The data sets: SuperGLUE's first six tasks here, all others taken in from beside.
 
 The ``explain`` prompts are those of the published LLaMA-generations study: each ends with
 "Explain your choice.", so its answers are free text. ``short`` asks for a single word.
@@ -7,42 +7,10 @@ Data sets: Wang et al. 2019, SuperGLUE (arXiv:1905.00537).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-
 from joulebench.tasks import answers
-
-Item = Mapping[str, Any]
-EXPLAIN, SHORT = "explain", "short"
-VARIANTS = (EXPLAIN, SHORT)
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One data set's form.
-
-    Args:
-        name: Our name, lower case.
-        title: The data set's own spelling, which its files carry.
-        texts: Fields that must be there and be text; a dot reaches into an object.
-        labels: The values that ``label`` may take, of exactly these types.
-        prompt: Makes the prompt of an item, without its last line.
-        short: The last line of the short variant.
-        grade: Says whether an answer to an item is right, given the prompt's variant.
-    """
-
-    name: str
-    title: str
-    texts: tuple[str, ...]
-    labels: tuple[bool | int | str, ...]
-    prompt: Callable[[Item], str]
-    short: str
-    grade: Callable[[Item, str, str], bool | None]
-
-    def full_prompt(self, item: Item, variant: str) -> str:
-        """Give an item's whole prompt in a variant, ``explain`` or ``short``."""
-        return self.prompt(item) + ("Explain your choice." if variant == EXPLAIN else self.short)
+from joulebench.tasks.form import SHORT, Form, Item, equal
+from joulebench.tasks.forms_pairs import PAIRS
+from joulebench.tasks.forms_reading import READING
 
 
 def _boolq(item: Item) -> str:
@@ -83,38 +51,34 @@ def _wsc(item: Item) -> str:
 
 def _grade_boolq(item: Item, text: str, variant: str) -> bool | None:
     del variant
-    return _equal(answers.yes_no(text), item["label"])
+    return equal(answers.yes_no(text), item["label"])
 
 
 def _grade_cb(item: Item, text: str, variant: str) -> bool | None:
     """Grade three labels where the prompt asks for three, else entailed or not."""
     if variant == SHORT:
-        return _equal(answers.entailment_label(text), item["label"])
-    return _equal(answers.follows(text), item["label"] == "entailment")
+        return equal(answers.entailment_label(text), item["label"])
+    return equal(answers.follows(text), item["label"] == "entailment")
 
 
 def _grade_copa(item: Item, text: str, variant: str) -> bool | None:
     del variant
-    return _equal(answers.choice(text, (item["choice1"], item["choice2"])), item["label"])
+    return equal(answers.choice(text, (item["choice1"], item["choice2"])), item["label"])
 
 
 def _grade_rte(item: Item, text: str, variant: str) -> bool | None:
     del variant
-    return _equal(answers.follows(text), item["label"] == "entailment")
+    return equal(answers.follows(text), item["label"] == "entailment")
 
 
 def _grade_wic(item: Item, text: str, variant: str) -> bool | None:
     del variant
-    return _equal(answers.same_meaning(text), item["label"])
+    return equal(answers.same_meaning(text), item["label"])
 
 
 def _grade_wsc(item: Item, text: str, variant: str) -> bool | None:
     del variant
-    return _equal(answers.refers_to(text, item["target"]["span1_text"]), item["label"])
-
-
-def _equal(verdict: object, label: object) -> bool | None:
-    return None if verdict is None else verdict == label
+    return equal(answers.refers_to(text, item["target"]["span1_text"]), item["label"])
 
 
 _PAIR = ("premise", "hypothesis")
@@ -136,5 +100,14 @@ FORMS: dict[str, Form] = {
         Form("rte", "RTE", _PAIR, _ENTAILED, _rte, _YES_NO, _grade_rte),
         Form("wic", "WiC", _WIC_TEXTS, _BOTH, _wic, _YES_NO, _grade_wic),
         Form("wsc", "WSC", _WSC_TEXTS, _BOTH, _wsc, _YES_NO, _grade_wsc),
+        *READING,
+        *PAIRS,
     )
 }
+
+
+def form_named(name: str) -> Form | None:
+    """Give the form of a name or a data set's own spelling, in any case; ``None`` if unknown."""
+    folded = name.casefold()
+    spelt = (form for form in FORMS.values() if form.title.casefold() == folded)
+    return FORMS.get(folded) or next(spelt, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from joulebench.errors import UsageError
-from joulebench.tasks.forms import Form
+from joulebench.tasks.form import Form
 from joulebench.tasks.hub import hub_rows
 from joulebench.tasks.jsonl import read_objects
 
@@ -55,9 +55,13 @@ def check_item(form: Form, where: str, item: Mapping[str, Any]) -> None:
     _check_label(form, where, item)
     if form.name == "copa" and item["question"] not in ("cause", "effect"):
         raise UsageError(f"{where}: question {item['question']!r} must be 'cause' or 'effect'")
+    if form.check is not None:
+        form.check(where, item)
 
 
 def _check_label(form: Form, where: str, item: Mapping[str, Any]) -> None:
+    if not form.labels:
+        return
     if "label" not in item:
         raise UsageError(
             f"{where}: field 'label' is missing; use a labelled split (SuperGLUE: val.jsonl)"
@@ -71,9 +75,10 @@ def _check_label(form: Form, where: str, item: Mapping[str, Any]) -> None:
 
 def _checked(form: Form, rows: Iterable[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     items = []
-    for where, item in rows:
-        check_item(form, where, item)
-        items.append(item)
+    for where, line in rows:
+        for place, item in form.flat(where, line) if form.flat else ((where, line),):
+            check_item(form, place, item)
+            items.append(item)
     return items
 
 
@@ -93,7 +98,8 @@ def _data_file(form: Form, place: Path) -> Path:
             f"tasks: data {str(place)!r} is no folder or file; use 'demo', 'hub' or a path that "
             "exists"
         )
-    wanted = (f"{form.name}.jsonl", f"{form.name}/val.jsonl")
+    names = (form.name, form.title.casefold())
+    wanted = [f"{name}{end}" for name in names for end in (".jsonl", "/val.jsonl")]
     found = [*place.glob("*.jsonl"), *place.glob("*/val.jsonl")]
     for file in sorted(found):
         if file.relative_to(place).as_posix().casefold() in wanted:

@@ -1,22 +1,25 @@
-"""SuperGLUE's BoolQ, CB, COPA, RTE, WiC and WSC as prompts, graded by rules."""
+"""SuperGLUE, GLUE's SST-2 and QQP, and SQuAD as prompts, graded by rules."""
 
 from __future__ import annotations
 
-import random
+from collections.abc import Hashable, Sequence
 
-from joulebench.errors import UsageError, unknown
-from joulebench.tasks.forms import EXPLAIN, FORMS, VARIANTS
+from joulebench.errors import unknown
+from joulebench.tasks.draw import drawn
+from joulebench.tasks.form import EXPLAIN, VARIANTS, Graded
+from joulebench.tasks.forms import FORMS, form_named
 from joulebench.tasks.items import DEMO, read_items
 from joulebench.work import Request
 
 
 class SuperGlueTask:
-    """One of the six tasks; reads and checks its items when it is made.
+    """One data set's task; reads and checks its items when it is made.
 
     Args:
-        name: ``boolq``, ``cb``, ``copa``, ``rte``, ``wic`` or ``wsc``, in any case.
+        name: One of :data:`joulebench.tasks.forms.FORMS`, in any case.
         data: ``demo``, ``hub``, a folder or a JSONL file.
-        items: How many items, from the first on; all of them if not given.
+        items: How many items, from the first on; all of them if not given. An item of MultiRC is
+            a question with all its answers, each of which is asked by itself.
         prompt: ``explain`` (free text) or ``short`` (one word).
         seed: If given, items are drawn in this seed's order instead of the file's.
 
@@ -34,11 +37,12 @@ class SuperGlueTask:
         prompt: str = EXPLAIN,
         seed: int | None = None,
     ) -> None:
-        if name.casefold() not in FORMS:
+        form = form_named(name)
+        if form is None:
             raise unknown("task", name, FORMS)
         if prompt not in VARIANTS:
             raise unknown("tasks: prompt", prompt, VARIANTS)
-        self.form = FORMS[name.casefold()]
+        self.form = form
         self.name = self.form.name
         self.prompt = prompt
         self._requests = self._draw(str(data), items, seed)
@@ -51,25 +55,26 @@ class SuperGlueTask:
         """Say by rules whether an answer is right; ``None`` if the rules cannot tell."""
         return self.form.grade(request.item, text, self.prompt)
 
-    def _draw(self, data: str, items: int | None, seed: int | None) -> list[Request]:
-        found = list(enumerate(read_items(self.form, data)))
-        wanted = _wanted(items, len(found), f"tasks: {self.form.title} in {data!r}")
-        if seed is not None:
-            random.Random(seed).shuffle(found)  # noqa: S311 (no secret)
-        return [
-            Request(f"{self.name}-{number:04d}", self.form.full_prompt(item, self.prompt), item)
-            for number, item in found[:wanted]
-        ]
+    def metrics(self, answers: Sequence[tuple[Request, str, bool | None]]) -> dict[str, float]:
+        """Give what the benchmark measures besides accuracy; empty if that is all it measures.
 
-
-def _wanted(items: int | None, available: int, where: str) -> int:
-    if items is None:
-        return available
-    if isinstance(items, bool) or not isinstance(items, int) or items < 1:
-        raise UsageError(f"tasks: items = {items!r} must be a whole number from 1")
-    if items > available:
-        raise UsageError(
-            f"{where} has {available} items but {items} are asked for; set items: {available} or "
-            "point data: to more"
+        Args:
+            answers: Requests of this task, what was answered, and the grade.
+        """
+        if self.form.metrics is None:
+            return {}
+        return self.form.metrics(
+            [Graded(request.item, text, self.prompt, right) for request, text, right in answers]
         )
-    return items
+
+    def _draw(self, data: str, items: int | None, seed: int | None) -> list[Request]:
+        units: dict[Hashable, list[Request]] = {}
+        for number, item in enumerate(read_items(self.form, data)):
+            prompt = self.form.full_prompt(item, self.prompt)
+            unit = number if self.form.unit is None else self.form.unit(item)
+            request = Request(f"{self.name}-{number:04d}", prompt, item)
+            units.setdefault(unit, []).append(request)
+        where = f"tasks: {self.form.title} in {data!r}"
+        return [
+            request for unit in drawn([*units.values()], items, seed, where) for request in unit
+        ]

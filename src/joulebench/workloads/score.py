@@ -26,18 +26,27 @@ def score_responses(
 
     Returns:
         ``{"accuracy", "n_graded", "n_correct", "scorer"}`` and ``None``; or ``None`` and why
-        there is no score. Accuracy is correct over graded, from 0 to 1.
+        there is no score. Accuracy is correct over graded, from 0 to 1. ``"metrics"`` is there
+        besides where the task's benchmark measures more.
     """
     if engine.get("random_weights"):
         return None, "the model's weights are random"
     pairs = zip(requests, responses, strict=True)
-    grades = [task.grade(request, response.text) for request, response in pairs]
-    graded = [grade for grade in grades if grade is not None]
+    answers = [(asked, said.text, task.grade(asked, said.text)) for asked, said in pairs]
+    graded = [grade for _, _, grade in answers if grade is not None]
     if not graded:
         return None, "no answer could be graded"
+    metrics = _metrics(task, answers)
     return {
         "accuracy": sum(graded) / len(graded),
         "n_graded": len(graded),
         "n_correct": sum(graded),
         "scorer": SCORER,
+        **({"metrics": metrics} if metrics else {}),
     }, None
+
+
+def _metrics(task: Task, answers: Sequence[tuple[Request, str, bool | None]]) -> dict[str, float]:
+    """Give what a task measures besides accuracy; most tasks measure nothing else."""
+    measure = getattr(task, "metrics", None)
+    return {} if measure is None else dict(measure(answers))
