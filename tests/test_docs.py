@@ -246,7 +246,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _default(key: str, value: object) -> str:
-    if key.endswith(".seed"):
+    if key.endswith(".seed") and value is not None:
         return "derived"
     if value is PydanticUndefined:
         return "required"

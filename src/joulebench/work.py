@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
+
+from joulebench.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,14 @@ class Response:
         tokens_in: Prompt tokens, padding not counted.
         tokens_out: Generated tokens, padding not counted.
         start_s: When work on it began.
-        first_token_s: When its first token was there (end of prefill), the device synchronised.
+        first_token_s: When its first token was there (end of prefill), the device synchronised;
+            NaN where nobody noted it.
         stop_s: When its last token was there, the device synchronised.
         finish_reason: ``"stop"`` or ``"length"``.
+        token_s: When its tokens came, where the engine notes it; a server that sends several at
+            once has fewer times than tokens.
+        tokens_from: Who counted the tokens, where it was not the engine itself: ``"usage"`` (the
+            server) or ``"chunks"`` (pieces of the answer; the prompt's are then not known).
     """
 
     request_id: str
@@ -77,17 +85,41 @@ class Response:
     first_token_s: float
     stop_s: float
     finish_reason: str = "stop"
+    token_s: tuple[float, ...] = ()
+    tokens_from: str = ""
+
+    @property
+    def knows_tokens_in(self) -> bool:
+        """Whether the prompt's tokens were counted."""
+        return self.tokens_from != "chunks"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the response as a JSON-ready dict."""
-        return asdict(self)
+        """Give the response as a JSON-ready dict: what is not known is null or left out."""
+        told = {k: v for k, v in asdict(self).items() if v or k not in ("token_s", "tokens_from")}
+        if not self.knows_tokens_in:
+            told["tokens_in"] = None
+        return told | ({"first_token_s": None} if math.isnan(self.first_token_s) else {})
+
+
+class GenerationFailed(UsageError):
+    """An engine that could not go on; says in one line why and what to do.
+
+    Args:
+        message: The line.
+        responses: What was answered of the requests that were given together.
+    """
+
+    def __init__(self, message: str, responses: Sequence[Response] = ()) -> None:
+        super().__init__(message)
+        self.responses = list(responses)
 
 
 class Engine(Protocol):
     """Turns requests into responses.
 
     One whose work is nothing but waiting may offer ``use_clock(clock)`` besides: it then works on
-    that :class:`joulebench.clock.Clock` from there on.
+    that :class:`joulebench.clock.Clock` from there on. One that starts a program may offer
+    ``use_log(path)``: the program's output goes there.
     """
 
     def import_libraries(self) -> None:
@@ -107,7 +139,11 @@ class Engine(Protocol):
 
 
 class Task(Protocol):
-    """What is asked and how it is scored."""
+    """What is asked and how it is scored.
+
+    One whose benchmark measures more than accuracy may offer ``metrics(answers)``: it is given a
+    request, its answer and its grade each, and gives figures by name, which the score holds.
+    """
 
     name: str
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
+from openai_server import serving
 
+from joulebench.engines.openai import OpenAIEngine
 from joulebench.engines.registry import build_engine
 from joulebench.work import Engine, Request
 
@@ -35,6 +39,15 @@ def loaded(kind: str, model: str = "tiny_a", **options: object) -> Engine:
     engine.import_libraries()
     engine.load()
     return engine
+
+
+@contextmanager
+def openai() -> Iterator[Engine]:
+    """An engine that asks a server of the tests."""
+    with serving() as server, closing(OpenAIEngine("echo", url=server.url)) as engine:
+        engine.import_libraries()
+        engine.load()
+        yield engine
 
 
 @functools.cache

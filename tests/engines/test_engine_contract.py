@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from engine_cases import echo, needs_torch, requests, tiny
+from engine_cases import echo, needs_torch, openai, requests, tiny
 
 from joulebench.errors import UsageError
 from joulebench.work import Engine, Sampling
@@ -16,9 +17,13 @@ FIXED = Sampling(max_tokens=6, min_tokens=6)
 DRAWN = Sampling(max_tokens=12, min_tokens=12, temperature=0.8, top_p=0.95, seed=1)
 
 
-@pytest.fixture(params=["echo", pytest.param("transformers", marks=needs_torch)])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    return echo() if request.param == "echo" else tiny()
+@pytest.fixture(params=["echo", "openai", pytest.param("transformers", marks=needs_torch)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    if request.param == "openai":
+        with openai() as engine:
+            yield engine
+    else:
+        yield echo() if request.param == "echo" else tiny()
 
 
 def test_answers_come_in_the_order_of_the_requests(engine: Engine) -> None:
@@ -74,7 +79,7 @@ def test_no_request_no_answer(engine: Engine) -> None:
 
 def test_facts_are_json_and_name_the_kind(engine: Engine) -> None:
     facts = json.loads(json.dumps(engine.facts()))
-    assert facts["kind"] in ("echo", "transformers")
+    assert facts["kind"] in ("echo", "openai", "transformers")
 
 
 @pytest.mark.parametrize(

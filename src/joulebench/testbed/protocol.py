@@ -21,9 +21,11 @@ from joulebench.record import Run, dumps, write_whole
 from joulebench.record_traces import save_traces
 from joulebench.testbed.account import account
 from joulebench.testbed.bystanders import busy_times, shared_machine
+from joulebench.testbed.context_cap import context_findings
 from joulebench.testbed.device_claims import DeviceClaims
 from joulebench.testbed.disk import DISK_FULL, full_message
 from joulebench.testbed.doubts import Circumstances, doubts
+from joulebench.testbed.elsewhere import set_aside
 from joulebench.testbed.host import usable_cpus
 from joulebench.testbed.lines import one_line
 from joulebench.testbed.observed import summary
@@ -118,14 +120,27 @@ class OneTrial:
         try:
             refuse_other_time(self.plan)
             workload = build_workload(self.plan, self.clock)
-            workload.import_libraries()
-            with self._recorded():
-                self._phases(workload)
+            self._give_log(workload)
+            try:
+                workload.import_libraries()
+                with self._recorded():
+                    self._phases(workload)
+            except BaseException:
+                self.result = getattr(workload, "partial", self.result)
+                with suppress(Exception):  # the first error is the one to tell
+                    workload.close()
+                raise
             workload.close()
         except Exception as error:
             with suppress(OSError):  # the log may be on the disk that is full
                 traceback.print_exc(file=self.log)
             self._fail(error)
+
+    def _give_log(self, workload: Workload) -> None:
+        """Have what an engine starts write beside the trial's log."""
+        use_log = getattr(getattr(workload, "engine", None), "use_log", None)
+        if use_log is not None:
+            use_log(self.folder / "logs" / f"{self.run.run_id}.server.txt")
 
     def _fail(self, error: Exception) -> None:
         """Mark the run as failed; the first reason stays, unless it is that the disk is full."""
@@ -197,9 +212,12 @@ class OneTrial:
         if self.recorded:
             self._judge_recording()
         run.energy, findings = account(traces, self._all_windows())
-        run.findings += findings if run.status == "done" else []
+        elsewhere = set_aside(run)
+        run.findings += findings if run.status == "done" and not elsewhere else []
+        run.findings += context_findings(run.facts, len(self.result.responses))
         add_emissions(run)
-        self._share_out(traces)
+        if not elsewhere:
+            self._share_out(traces)
         self._keep(list(traces.values()))
 
     def _share_out(self, traces: Mapping[str, Trace]) -> None:

@@ -18,8 +18,11 @@ _REACHING = {
 }  # fmt: skip
 """Options of meters that name hosts, programs and places; so do those that end in ``_env``."""
 
-_RUNS_CODE = ("trust_remote_code", "worker_cls", "middleware", "plugins")
-"""Options of engines that have code from elsewhere run."""
+_RUNS_CODE = ("trust_remote_code", "worker_cls", "middleware", "plugins", "serve")
+"""Options of engines that have code from elsewhere run, or a program."""
+
+_CONNECTS = ("url", "api_key_env")
+"""Options of engines that name hosts, and variables whose values would be sent there."""
 
 
 def refuse_forbidden(plan: Mapping[str, Any], settings: ServiceSettings) -> None:
@@ -40,8 +43,11 @@ def refuse_forbidden(plan: Mapping[str, Any], settings: ServiceSettings) -> None
             )
         return  # what may run any program needs no other limit
     _refuse_code(plan.get("engine") or {}, settings)
-    for option in ("model", "engine"):
-        _refuse_places(plan.get(option), option, "--models", settings.models)
+    # An address is no place on disk, and what a server is sent or started with is allowed by now.
+    sent = (*_CONNECTS, "serve", "extra") if settings.allow_command else ()
+    told = {k: v for k, v in (plan.get("engine") or {}).items() if k not in sent}
+    for option, value in (("model", plan.get("model")), ("engine", told)):
+        _refuse_places(value, option, "--models", settings.models)
     for text in _texts(plan.get("tasks") or {}):
         if text not in _OWN_TASKS:
             _refuse_places(text, "tasks", "--data", settings.data)
@@ -73,6 +79,12 @@ def _refuse_code(engine: Mapping[str, Any], settings: ServiceSettings) -> None:
             raise UsageError(
                 f"engine: {name} would have code from elsewhere run; start the testbed with "
                 "--allow-command to allow that"
+            )
+    for name in _CONNECTS:
+        if engine.get(name) and not settings.allow_command:
+            raise UsageError(
+                f"engine: {name} would have the testbed connect to another server, or send it a "
+                "secret; start it with --allow-command to allow that"
             )
 
 

@@ -7,7 +7,15 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from joulebench.channel import Window
-from joulebench.work import Engine, Load, Request, Response, Sampling, Task
+from joulebench.work import (
+    Engine,
+    GenerationFailed,
+    Load,
+    Request,
+    Response,
+    Sampling,
+    Task,
+)
 from joulebench.workloads.score import score_responses
 from joulebench.workloads.warmup import Warmup, warm_until_stable
 from joulebench.workloads.workload import WorkResult
@@ -37,6 +45,7 @@ class GenerateWorkload:
         self.load_kind = load
         self.sampling = sampling
         self.warmup_prompts = warmup_prompts
+        self.partial = WorkResult()
         self._warmup: Warmup | None = None
 
     def import_libraries(self) -> None:
@@ -58,7 +67,13 @@ class GenerateWorkload:
         """Generate for every prompt; grading comes after the last token."""
         before = self.engine.facts()
         batches = self._batches()
-        answered = [self._generate(batch) for batch in batches]
+        answered: list[list[Response]] = []
+        try:
+            for batch in batches:
+                answered.append(self._generate(batch))  # noqa: PERF401 (kept where one fails)
+        except Exception as error:
+            self.partial = self._kept(batches, answered, error)
+            raise
         requests = [request for batch in batches for request in batch]
         responses = [response for batch in answered for response in batch]
         engine = _counts_since(before, self.engine.facts())
@@ -83,6 +98,19 @@ class GenerateWorkload:
 
     def _generate(self, batch: Sequence[Request]) -> list[Response]:
         return self.engine.generate(batch, self.sampling)
+
+    def _kept(
+        self,
+        batches: Sequence[Sequence[Request]],
+        answered: Sequence[Sequence[Response]],
+        error: Exception,
+    ) -> WorkResult:
+        """Give what was answered before an engine failed, without amounts and without a score."""
+        rest = error.responses if isinstance(error, GenerationFailed) else []
+        responses = [*(response for batch in answered for response in batch), *rest]
+        requests = [request for batch in batches for request in batch]
+        facts = self._facts(self.engine.facts(), None)
+        return WorkResult(responses=responses, requests=requests, facts=facts)
 
     def _facts(self, engine: dict[str, Any], no_score: str | None) -> dict[str, Any]:
         facts: dict[str, Any] = {
@@ -118,14 +146,19 @@ def _as_warmup(batch: Sequence[Request]) -> list[Request]:
 
 
 def _work(responses: Sequence[Response]) -> dict[str, Any]:
+    known = all(response.knows_tokens_in for response in responses)
+    tokens_in = {"tokens_in": sum(response.tokens_in for response in responses)} if known else {}
     return {
         "requests": len(responses),
-        "tokens_in": sum(response.tokens_in for response in responses),
+        **tokens_in,
         "tokens_out": sum(response.tokens_out for response in responses),
     }
 
 
 def _counts_since(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """Give the facts with counts of the measured window alone, the warm-up's left out."""
-    counted = ("prompts_truncated", "outputs_capped")
+    counted = (
+        "prompts_truncated", "outputs_capped", "outputs_short", "untimed", "counted_by_usage",
+        "counted_by_chunks", "retries", "retry_wait_s",
+    )  # fmt: skip
     return after | {name: after[name] - before[name] for name in counted if name in after}
