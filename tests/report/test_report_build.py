@@ -199,7 +199,7 @@ def test_runs_without_energy_tokens_or_channels(tmp_path: Path) -> None:
     table = RunTable.create(tmp_path, {"study": "bare"})
     table.append(Run("one", "bare", {"levels": {}}))
     text = build_report(tmp_path).read_text()
-    assert "No run of this study has an energy yet" in text
+    assert "No run of this study has an energy" in text
     assert "1 run done without an energy" in text
 
 

@@ -200,7 +200,7 @@ def test_one_run(tmp_path: Path) -> None:
 def test_only_failed_runs(tmp_path: Path) -> None:
     table = make_study(tmp_path, Recipe(failed=18))
     text = page(table)
-    assert "No run of this study has an energy yet." in text
+    assert "No run of this study has an energy." in text
     assert "0 done, 18 failed" in text
     assert text.count("ran out of memory") == 18
     assert not list((tmp_path / "report" / "tables").glob("cells.csv"))

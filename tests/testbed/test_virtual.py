@@ -295,6 +295,16 @@ def test_tables_say_that_time_was_computed(tmp_path: Path) -> None:
     assert (energy.method, energy.scope) == ("simulated", "gpu board, virtual clock")
 
 
+def test_an_attempt_that_answers_nothing_leaves_no_files_of_an_earlier_one(tmp_path: Path) -> None:
+    [good] = plans(study())
+    first = ran(good, tmp_path)
+    assert set(first.facts["files"]) == {"traces", "responses"}
+    second = ran(good | {"engine": {"kind": "transformers"}}, tmp_path)
+    assert second.status == "failed"
+    assert second.facts["files"] == {}
+    assert not [*(tmp_path / "traces").iterdir(), *(tmp_path / "responses").iterdir()]
+
+
 def test_a_real_recorder_refuses_powers_by_phase(tmp_path: Path) -> None:
     spec = MeterSpec("simulated", {"watts": WATTS}, "joulebench.meters.simulated:SimulatedMeter")
     for mode in ("thread", "process"):

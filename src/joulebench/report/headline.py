@@ -44,7 +44,7 @@ def headline(
         names = ", ".join(apart)
         return Headline(f"No run has a measured window; the energies of {names} are under phases")
     if runs == 0:
-        return Headline("No run of this study has an energy yet")
+        return Headline("No run of this study has an energy")
     largest = next((contrast for contrast in contrasts if contrast.holds), None)
     if largest is not None:
         return Headline(_claim(largest), _basis(largest))

@@ -230,10 +230,13 @@ class OneTrial:
     def _keep(self, traces: Sequence[Trace]) -> None:
         """Write what belongs beside the record; a disk that takes none of it fails the run."""
         run = self.run
-        if self.result.responses:
-            path = self.folder / "responses" / f"{run.run_id}.jsonl"
-            self._written(lambda: write_whole(path, self._answers()))
+        answers = self.folder / "responses" / f"{run.run_id}.jsonl"
         path = self.folder / "traces" / f"{run.run_id}.parquet"
+        for earlier in (answers, path):  # of an attempt before: not what this record is about
+            with suppress(OSError):
+                earlier.unlink(missing_ok=True)
+        if self.result.responses:
+            self._written(lambda: write_whole(answers, self._answers()))
         saved = not traces or self._written(lambda: save_traces(path, traces))
         shutil.rmtree(self.spool, ignore_errors=True)
         if not saved:  # the recorder's files have made room
