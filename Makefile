@@ -22,13 +22,16 @@ lint: $(VENV)/.test
 check-types: $(VENV)/.test
 	$(VENV)/bin/mypy
 
-# Tests that only compute share the processors; those with sensors, servers and clocks run alone.
-COMPUTED = tests/stats tests/analysis tests/comparison tests/audit tests/energy tests/importers tests/report \
-  tests/flops
+# Tests that only compute, and those of processes that wait for one another, share the processors;
+# those with sensors and clocks run alone.
+SHARING = tests/stats tests/analysis tests/comparison tests/audit tests/energy tests/importers tests/report \
+  tests/flops tests/cli tests/crash tests/engines tests/tasks tests/test_docs.py tests/test_benchmarks.py \
+  tests/testbed/test_same_records.py tests/testbed/test_virtual.py \
+  $(wildcard tests/testbed/test_remote*.py tests/testbed/test_service_*.py tests/testbed/test_slurm*.py)
 
 test-only: $(VENV)/.test
-	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(COMPUTED) $(PYTEST_ARGS)
-	$(VENV)/bin/python -m pytest $(addprefix --ignore=,$(COMPUTED)) $(PYTEST_ARGS)
+	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(SHARING) $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest $(addprefix --ignore=,$(SHARING)) $(PYTEST_ARGS)
 
 # The stated 95 % interval against 600 workloads a simulated board (about half an hour).
 coverage-long: $(VENV)/.test

@@ -13,7 +13,7 @@ import pytest
 
 from joulebench.errors import UsageError
 from joulebench.record import Run
-from joulebench.testbed import slurm_orders
+from joulebench.testbed import slurm_orders, slurm_submit
 from joulebench.testbed.adaptive_bands import Reference
 from joulebench.testbed.slurm import SlurmTestbed, slurm_testbeds
 from joulebench.testbed.slurm_ends import STOPPED, why_ended
@@ -250,6 +250,32 @@ def test_a_machine_without_slurm_is_told_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="there is no sbatch on this machine; run this on a login"):
         check({}, tmp_path)
+
+
+def test_two_testbeds_of_one_cluster_check_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Executor:
+        def _make_submission_file_text(self, *_words: str) -> str:
+            return "true"
+
+    both, seen = threading.Barrier(2), []
+
+    def asked(*words: str) -> str:
+        both.wait(10)
+        seen.append(Path(words[-1]).read_text())
+        both.wait(10)
+        return ""
+
+    monkeypatch.setattr(slurm_submit, "_executor", lambda *_given: Executor())
+    monkeypatch.setattr(slurm_submit, "ask", asked)
+    threads = [threading.Thread(target=check, args=({}, tmp_path)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == ["true", "true"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_submitit_is_told_with_the_line_that_installs_it(

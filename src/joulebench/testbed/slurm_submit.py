@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +62,8 @@ def check(slurm: Mapping[str, Any], folder: Path) -> None:
     Raises:
         UsageError: There is no Slurm or no submitit here, or such a job is refused.
     """
-    script = folder / ".check.sh"
+    # Several testbeds of one cluster check at the same time.
+    script = folder / f".check-{os.getpid()}-{threading.get_ident()}.sh"
     executor = _executor(slurm, "joulebench-check", folder, Path("/dev/null"), 0)
     script.write_text(executor._make_submission_file_text("true", ""), encoding="utf-8")
     try:
