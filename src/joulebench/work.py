@@ -49,12 +49,37 @@ class Load:
     """How requests arrive.
 
     Args:
-        kind: ``"sequential"`` or ``"batch"``.
+        kind: ``"sequential"``, ``"batch"``, ``"closed"`` (so many users, each of whom asks again
+            as soon as answered) or ``"open"`` (requests come whether or not others are answered).
         batch_size: Requests generated together when ``kind`` is ``"batch"``.
+        concurrency: Requests under way at a time when ``kind`` is ``"closed"``.
+        rate_per_s: Mean arrivals a second when ``kind`` is ``"open"`` and arrivals are no trace.
+        arrivals: ``"poisson"``, ``"constant"`` or ``"trace"``.
+        trace: File of arrival times, s from the first, one a line, when arrivals are a trace.
+        requests: How many requests in all, the prompts taken again from the first one on; each
+            prompt once if ``None``.
+        ttft_slo_s: Longest time to the first token that counts as good, s.
+        itl_slo_s: Longest mean time between tokens that counts as good, s.
+        latency_slo_s: Longest time to the last token that counts as good, s.
     """
 
     kind: str = "sequential"
     batch_size: int = 1
+    concurrency: int = 1
+    rate_per_s: float | None = None
+    arrivals: str = "poisson"
+    trace: str = ""
+    requests: int | None = None
+    ttft_slo_s: float | None = None
+    itl_slo_s: float | None = None
+    latency_slo_s: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give kind and batch size, and what else was asked for, as a JSON-ready dict."""
+        asked = asdict(self)
+        usual = asdict(Load())
+        always = ("kind", "batch_size")
+        return {k: v for k, v in asked.items() if k in always or v != usual[k]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +100,8 @@ class Response:
             once has fewer times than tokens.
         tokens_from: Who counted the tokens, where it was not the engine itself: ``"usage"`` (the
             server) or ``"chunks"`` (pieces of the answer; the prompt's are then not known).
+        arrived_s: When it was due, whether or not work on it could begin; NaN where requests wait
+            for one another, so that none is late.
     """
 
     request_id: str
@@ -87,6 +114,7 @@ class Response:
     finish_reason: str = "stop"
     token_s: tuple[float, ...] = ()
     tokens_from: str = ""
+    arrived_s: float = math.nan
 
     @property
     def knows_tokens_in(self) -> bool:
@@ -98,6 +126,8 @@ class Response:
         told = {k: v for k, v in asdict(self).items() if v or k not in ("token_s", "tokens_from")}
         if not self.knows_tokens_in:
             told["tokens_in"] = None
+        if math.isnan(self.arrived_s):
+            del told["arrived_s"]
         return told | ({"first_token_s": None} if math.isnan(self.first_token_s) else {})
 
 
@@ -136,6 +166,35 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the model."""
+
+
+class Online(Protocol):
+    """What an engine offers besides that takes requests while others are under way."""
+
+    def submit(self, request: Request, sampling: Sampling) -> None:
+        """Take a request and come back at once; its ``start_s`` is when it was taken."""
+
+    def collect(self, timeout_s: float) -> list[Response]:
+        """Give the answers that are there, waiting for the first one at most ``timeout_s``.
+
+        An engine that works in this thread works here, and may come back somewhat late.
+
+        Raises:
+            GenerationFailed: A request that brought no answer; holds the answers to others.
+        """
+
+
+class Choosing(Protocol):
+    """What an engine offers besides that can tell how likely a given answer is."""
+
+    def choice_logprobs(
+        self, requests: Sequence[Request], choices: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        """Give the log-likelihood of each choice as the answer to each request, in nats.
+
+        A choice is put behind the request's prompt (and the chat template's header of the answer)
+        with one blank between; the sum is over the choice's own tokens.
+        """
 
 
 class Task(Protocol):

@@ -35,6 +35,7 @@ def ran(plan: dict[str, Any]) -> WorkResult:
     workload.load()
     workload.warm_up()
     result = workload.run()
+    workload.grade(result)
     workload.close()
     return result
 

@@ -180,6 +180,7 @@ class OneTrial:
             self.run.findings += shared_machine(before, busy_times(self.root_pid))
         with self._window("idle_after"):
             self.clock.wait(protocol["idle_after_s"])
+        workload.grade(self.result)
 
     def _make_ready(self, workload: Workload) -> None:
         with self._window("load"):
@@ -280,9 +281,9 @@ class OneTrial:
     def _answers(self) -> str:
         prompts = {request.request_id: request.prompt for request in self.result.requests}
         rows = [response.to_dict() for response in self.result.responses]
-        if self.request_energies:
-            pairs = zip(rows, self.request_energies, strict=True)
-            rows = [row | energies for row, energies in pairs]
+        for more in (self.request_energies, self.result.marks):
+            if more:
+                rows = [row | cells for row, cells in zip(rows, more, strict=True)]
         lines = [dumps(row | {"prompt": prompts.get(row["request_id"], "")}) for row in rows]
         return "\n".join(lines) + "\n"
 

@@ -52,5 +52,8 @@ class CommandWorkload:
             )
         return WorkResult(facts={"command": self.command, "exit_status": status})
 
+    def grade(self, result: WorkResult) -> None:
+        """Grade nothing."""
+
     def close(self) -> None:
         """Free nothing."""

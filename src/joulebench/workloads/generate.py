@@ -64,7 +64,7 @@ class GenerateWorkload:
         self._warmup = warm_until_stable(self._generate, batches, self.warmup_prompts)
 
     def run(self) -> WorkResult:
-        """Generate for every prompt; grading comes after the last token."""
+        """Generate for every prompt."""
         before = self.engine.facts()
         batches = self._batches()
         answered: list[list[Response]] = []
@@ -77,15 +77,21 @@ class GenerateWorkload:
         requests = [request for batch in batches for request in batch]
         responses = [response for batch in answered for response in batch]
         engine = _counts_since(before, self.engine.facts())
-        score, reason = score_responses(self.task, requests, responses, engine)
         return WorkResult(
             responses=responses,
             windows=[window for batch in answered for window in phases(batch)],
             work=_work(responses),
-            score=score,
-            facts=self._facts(engine, reason),
+            facts=self._facts(engine),
             requests=requests,
         )
+
+    def grade(self, result: WorkResult) -> None:
+        """Grade the answers, unless a score would mean nothing: the facts then say why."""
+        result.score, reason = score_responses(
+            self.task, result.requests, result.responses, result.facts["engine"]
+        )
+        if reason is not None:
+            result.facts["no_score"] = reason
 
     def close(self) -> None:
         """Free the engine's model."""
@@ -109,20 +115,18 @@ class GenerateWorkload:
         rest = error.responses if isinstance(error, GenerationFailed) else []
         responses = [*(response for batch in answered for response in batch), *rest]
         requests = [request for batch in batches for request in batch]
-        facts = self._facts(self.engine.facts(), None)
+        facts = self._facts(self.engine.facts())
         return WorkResult(responses=responses, requests=requests, facts=facts)
 
-    def _facts(self, engine: dict[str, Any], no_score: str | None) -> dict[str, Any]:
+    def _facts(self, engine: dict[str, Any]) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "engine": engine,
             "sampling": asdict(self.sampling),
-            "load": asdict(self.load_kind),
+            "load": self.load_kind.to_dict(),
             "task": self.task.name,
         }
         if self._warmup is not None:
             facts["warmup"] = self._warmup.to_dict()
-        if no_score is not None:
-            facts["no_score"] = no_score
         return facts
 
 

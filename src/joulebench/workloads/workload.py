@@ -21,6 +21,8 @@ class WorkResult:
             is nothing to score.
         facts: What a reader must know: engine, sampling, task, warm-up.
         requests: What was asked, in the order of ``responses``.
+        marks: What is known of each answer besides, in the order of ``responses``: its grade, a
+            judge's judgements; written beside the answer. Empty where nothing is.
     """
 
     responses: list[Response] = field(default_factory=list)
@@ -29,6 +31,7 @@ class WorkResult:
     score: dict[str, Any] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    marks: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Workload(Protocol):
@@ -45,6 +48,9 @@ class Workload(Protocol):
 
     def run(self) -> WorkResult:
         """Do the work: the ``measure`` window, the device synchronised at both ends."""
+
+    def grade(self, result: WorkResult) -> None:
+        """Put grades and score into a result, after the last window: grading costs energy too."""
 
     def close(self) -> None:
         """Free what was loaded."""
