@@ -52,8 +52,10 @@ def test_the_recorder_is_compared_with_a_c_loop(
     found, said = compared(tmp_path, "process", "loop")
     assert found.keys() == {"process", "loop"}
     for one in found.values():
+        assert one["summary"]["idle_cpu_share"]["median"] > 0
         for state in ("idle", "busy"):
-            assert 0 < one["summary"][f"{state}_cpu_share"]["median"] < 0.5
+            # A C loop may not get its turn in the fifth of a second of a busy machine.
+            assert 0 <= one["summary"][f"{state}_cpu_share"]["median"] < 0.5
             assert one["summary"][f"{state}_lateness_p99_s"]["median"] > 0
         assert math.isfinite(one["summary"]["slowdown"]["median"])
     # The recorder is a Python program, which takes megabytes that a C program does not.
