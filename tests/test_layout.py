@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ VALUES = {
     "clock", "design", "design_orders",
     "exclusion", "strict_yaml", "record", "record_entry", "record_index", "record_traces",
     "collector",
-    "run_row", "emissions", "plugins", "attribution", "flops",
+    "run_row", "answer_energy", "emissions", "plugins", "attribution", "flops",
 }  # fmt: skip
 MEASURING = {
     "meters", "engines", "tasks", "workloads", "testbed", "characterize", "measurement",
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "meters": VALUES,
     "engines": VALUES,
     "tasks": VALUES,
-    "workloads": VALUES | {"engines", "tasks"},
+    "workloads": VALUES | {"engines", "tasks", "stats"},
     "testbed": VALUES | {"meters", "workloads"},
     "characterize": VALUES | {"meters", "testbed"},
     "measurement": VALUES | {"meters", "testbed"},
@@ -57,61 +58,69 @@ def _room(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
 
-FILES = sorted(SOURCE.rglob("*.py"))
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_room_imports_only_what_it_may(path: Path) -> None:
-    room = _room(path)
-    if room not in MAY_IMPORT:
-        return
+@cache
+def _modules(path: Path) -> tuple[set[str], set[str]]:
+    """Give the modules that a file imports anywhere, and those that it imports at its top."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    used = {name.split(".")[1] for name in _imports(tree) if name.startswith("joulebench.")}
-    assert used <= MAY_IMPORT[room] | {room}
+    return set(_imports(ast.walk(tree))), set(_imports(tree.body))
+
+
+FILES: dict[str, list[Path]] = {}
+"""The files of each room."""
+for _path in sorted(SOURCE.rglob("*.py")):
+    FILES.setdefault(_room(_path), []).append(_path)
+
+
+def _rooms_used(path: Path) -> set[str]:
+    anywhere, _ = _modules(path)
+    return {name.split(".")[1] for name in anywhere if name.startswith("joulebench.")}
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_a_room_imports_only_what_it_may(room: str) -> None:
+    strange = {path: _rooms_used(path) - MAY_IMPORT[room] - {room} for path in FILES[room]}
+    assert not {str(path): rooms for path, rooms in strange.items() if rooms}
 
 
 def test_every_room_has_its_rule() -> None:
-    free = {"__init__", "__main__", "cli", "studies"}
-    rooms = {_room(path) for path in FILES} - free
+    rooms = set(FILES) - {"__init__", "__main__", "cli", "studies"}
     assert {room for room in rooms if not room.startswith("study")} == set(MAY_IMPORT)
 
 
 def test_the_recorder_needs_the_standard_library_alone() -> None:
     rapl = ("meters/rapl.py", "meters/rapl_zones.py", "meters/rapl_counters.py")
     for name in (*rapl, "meters/simulated.py", "meters/estimate.py", "channel.py"):
-        tree = ast.parse((SOURCE / name).read_text(encoding="utf-8"))
-        assert not {module.split(".")[0] for module in _imports(tree)} & (HEAVY | {"numpy"})
+        anywhere, _ = _modules(SOURCE / name)
+        assert not {module.split(".")[0] for module in anywhere} & (HEAVY | {"numpy"}), name
 
 
-def _module_level(tree: ast.Module) -> Iterator[str]:
-    for node in tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from _imports(ast.Module([node], []))
+def _heavy_of(path: Path) -> set[str]:
+    _, at_top = _modules(path)
+    return {name.split(".")[0] for name in at_top} & HEAVY
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_heavy_packages_are_imported_where_they_are_needed(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    heavy = {name.split(".")[0] for name in _module_level(tree)} & HEAVY
-    reading = _room(path) in READING
-    assert heavy <= ({"scipy", "pandas", "pyarrow"} if reading else set())
+@pytest.mark.parametrize("room", FILES)
+def test_heavy_packages_are_imported_where_they_are_needed(room: str) -> None:
+    allowed = {"scipy", "pandas", "pyarrow"} if room in READING else set()
+    strange = {path: _heavy_of(path) - allowed for path in FILES[room]}
+    assert not {str(path): packages for path, packages in strange.items() if packages}
 
 
 def test_there_are_no_import_cycles() -> None:
     graph = {}
-    for path in FILES:
+    for path in (path for files in FILES.values() for path in files):
         parts = path.relative_to(SOURCE).with_suffix("").parts
         name = ".".join(("joulebench", *parts)).removesuffix(".__init__")
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        graph[name] = {module for module in _module_level(tree) if module.startswith("joulebench.")}
+        _, at_top = _modules(path)
+        graph[name] = {module for module in at_top if module.startswith("joulebench.")}
     for start in graph:
         assert start not in _reachable(graph, start), f"{start} imports itself"
 

@@ -309,6 +309,7 @@ def test_the_verb_says_what_it_read_and_what_the_design_carries(
     assert "1 degree of freedom" in " ".join(shown.split())
     assert "tables/statistics.csv" in shown
     place = tmp_path / "found.json"
+    words[words.index("energy_j,power_w")] = "energy_j"
     assert invoke([*words, "--json", str(place)]) == 0
     assert json.loads(place.read_text())["source"]["rows"] == 60
     capsys.readouterr()

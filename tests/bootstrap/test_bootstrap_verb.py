@@ -215,12 +215,12 @@ def test_an_environment_that_cannot_be_made_names_the_package(tmp_path: Path) ->
 
 def test_the_server_takes_the_line_that_starts_it(far: FarMachine) -> None:
     from joulebench.bootstrap.unit import serve_words
-    from joulebench.cli.testbed import command
+    from joulebench.cli import verb
 
     choices = far.choices(options=("--name", "gpu"))
     _, group, name, *options = serve_words(choices)
     assert (group, name) == ("testbed", "serve")
-    given = command("serve").make_context("serve", options).params
+    given = verb("testbed serve").make_context("serve", options).params
     assert given["token_file"] == choices.places.token_file
     assert given["state"] == choices.places.state
     assert (given["host"], given["port"], given["name"]) == ("0.0.0.0", 8020, "gpu")

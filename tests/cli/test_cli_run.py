@@ -30,6 +30,8 @@ ECHO: dict[str, Any] = {
     "protocol": {"idle_s": 0.2, "idle_after_s": 0.1, "warmup_prompts": 1, "interval_s": 0.02},
     "meters": [{"simulated": {"board": "a100", "watts": 250}}],
 }
+ONE: dict[str, Any] = {"factors": {"model": ["small"], "task": ["copa"]}, "repetitions": 1}
+"""Changes that leave one trial."""
 
 
 def study_file(folder: Path, **changes: Any) -> str:
@@ -116,7 +118,7 @@ def test_a_study_goes_from_file_to_table(tmp_path: Path) -> None:
 
 
 def test_running_again_runs_nothing(tmp_path: Path) -> None:
-    study = study_file(tmp_path, repetitions=1)
+    study = study_file(tmp_path, **ONE)
     assert joulebench(tmp_path, "run", study, "--no-report").returncode == 0
     before = (tmp_path / "runs/echo/runs.jsonl").read_bytes()
     again = joulebench(tmp_path, "run", "runs/echo", "--no-report")
@@ -219,14 +221,14 @@ def test_a_failing_trial_is_tried_once_more_and_stops_no_other(tmp_path: Path) -
 
 
 def test_another_studys_folder_is_refused(tmp_path: Path) -> None:
-    study = study_file(tmp_path, repetitions=1)
+    study = study_file(tmp_path, **ONE)
     assert joulebench(tmp_path, "run", study, "--out", "out", "--no-report").returncode == 0
     before = (tmp_path / "out/runs.jsonl").read_bytes()
     other = study_file(tmp_path, study="other")
     refused = joulebench(tmp_path, "run", other, "--out", "out")
     assert refused.returncode == 2
     assert "holds the study 'echo', not 'other'" in refused.stderr
-    changed = study_file(tmp_path, repetitions=1)
+    changed = study_file(tmp_path, **ONE)
     refused = joulebench(tmp_path, "run", changed, "--out", "out", "--items", "1")
     assert refused.returncode == 2
     assert "tasks.items is 2 there and 1 now" in refused.stderr
@@ -254,23 +256,24 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_a_slip_is_mended_without_a_new_folder(tmp_path: Path) -> None:
-    slip = study_file(tmp_path, repetitions=1, engine={"kind": "ecko"})
+    slip = study_file(tmp_path, **ONE, engine={"kind": "ecko"})
     refused = joulebench(tmp_path, "run", slip, "--out", "out")
     assert refused.returncode == 2
     assert "did you mean 'echo'" in refused.stderr
-    mended = study_file(tmp_path, repetitions=1)
+    mended = study_file(tmp_path, **ONE)
     ran = joulebench(tmp_path, "run", mended, "--out", "out", "--no-report")
     assert ran.returncode == 0, ran.stderr
     assert RunTable.load(tmp_path / "out").study["engine"]["kind"] == "echo"
 
 
 def test_a_reader_that_goes_away_costs_no_trial(tmp_path: Path, start: Start) -> None:
-    process = start("run", study_file(tmp_path), "--out", "out", "--no-report")
+    study = study_file(tmp_path, repetitions=1)
+    process = start("run", study, "--out", "out", "--no-report")
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
     process.wait(60)
-    assert len(lines(tmp_path / "out")) == 8
+    assert len(lines(tmp_path / "out")) == 4
 
 
 def test_a_full_disk_stops_the_study_in_one_line(
@@ -288,11 +291,12 @@ def test_a_full_disk_stops_the_study_in_one_line(
 
     monkeypatch.setattr(RunTable, "append", full)
     with pytest.raises(UsageError, match=r"the disk is full.*go on with: joulebench run") as caught:
-        run(load(study_file(tmp_path)), tmp_path / "out")
+        run(load(study_file(tmp_path, repetitions=1)), tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert len(lines(tmp_path / "out")) == 2
     monkeypatch.undo()
-    assert len(run(load(study_file(tmp_path)), tmp_path / "out", report=False).table.runs) == 8
+    study = load(study_file(tmp_path, repetitions=1))
+    assert len(run(study, tmp_path / "out", report=False).table.runs) == 4
 
 
 def test_ctrl_c_in_the_report_keeps_the_table_and_says_so(
@@ -305,19 +309,22 @@ def test_ctrl_c_in_the_report_keeps_the_table_and_says_so(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(joulebench.report.build, "build_report", interrupted)
-    with pytest.raises(Stopped, match="4 of 4 trials are done"):
-        run(load(study_file(tmp_path, repetitions=1)), tmp_path / "out")
+    with pytest.raises(Stopped, match="1 of 1 trials are done"):
+        run(load(study_file(tmp_path, **ONE)), tmp_path / "out")
     assert (tmp_path / "out/run_table.csv").is_file()
 
 
 def test_runs_that_cannot_be_used_are_named_and_give_status_1(tmp_path: Path) -> None:
     trace = tmp_path / "short.csv"
     trace.write_text("t_s,v\n0,100\n0.05,100\n0.1,100\n")
-    study = study_file(tmp_path, repetitions=1, meters=[{"replay": {"path": str(trace)}}])
+    factors = {"model": ["small", "large"], "task": ["copa"]}
+    study = study_file(
+        tmp_path, factors=factors, repetitions=1, meters=[{"replay": {"path": str(trace)}}]
+    )
     ran = joulebench(tmp_path, "run", study, "--out", "out", "--no-report")
     assert ran.returncode == 1
     assert "no energy: " in ran.stdout
-    assert ran.stderr.count("Cannot be used: ") == 4
+    assert ran.stderr.count("Cannot be used: ") == 2
 
 
 def test_two_runs_of_one_folder_are_refused(tmp_path: Path, start: Start) -> None:
@@ -366,14 +373,14 @@ def test_a_report_that_fails_costs_no_record(
         raise OSError("no space left")
 
     monkeypatch.setattr(joulebench.report.build, "build_report", broken)
-    outcome = run(load(study_file(tmp_path, repetitions=1)), tmp_path / "out")
+    outcome = run(load(study_file(tmp_path, **ONE)), tmp_path / "out")
     assert outcome.report is None
     assert outcome.report_error == "OSError: no space left"
-    assert len(lines(tmp_path / "out")) == 4
+    assert len(lines(tmp_path / "out")) == 1
 
 
 def test_the_report_is_written_at_the_end(tmp_path: Path) -> None:
-    ran = joulebench(tmp_path, "run", study_file(tmp_path), "--out", "out")
+    ran = joulebench(tmp_path, "run", study_file(tmp_path, repetitions=1), "--out", "out")
     assert ran.returncode == 0, ran.stderr
     report = tmp_path / "out/report/report.html"
     assert report.is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,27 @@ def only(table: pd.DataFrame) -> Any:
     """Give the only row of a table."""
     assert len(table) == 1
     return table.iloc[0]
+
+
+def asked_as_in_r(
+    test: Callable[..., pd.DataFrame], case: dict[str, Any], asked: dict[str, Any]
+) -> Any:
+    """Make a test of two samples in the way that R's wilcox.test was asked for it; its one row."""
+    return only(
+        test(
+            values(case["x"]),
+            values(case["y"]),
+            method="auto" if asked["exact"] == "auto" else "asymptotic",
+            correct=bool(asked["correct"]),
+            alternative=ALTERNATIVES[asked["alternative"]],
+        )
+    )
+
+
+def agrees_in_value_and_p(row: Any, asked: dict[str, Any], statistic: str) -> None:
+    """Hold a test against R's, and whether it is exact."""
+    agree([row["value"], row["p"]], [asked[statistic], asked["p"]])
+    assert row["method"].startswith("exact") == bool(asked["is_exact"])
 
 
 def published(name: str) -> dict[str, Any]:

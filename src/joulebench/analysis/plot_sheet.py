@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from joulebench.analysis.plot_groups import Axis, Groups
-from joulebench.report.drawing import INK, MUTED, RULE, canvas, rendered
+from joulebench.report.drawing import INK, MUTED, RULE, canvas, in_house_style, rendered
 from joulebench.report.numbers import fixed
 
 if TYPE_CHECKING:
@@ -86,19 +86,8 @@ def sheet(title: str, note: str, height: float, panels: int = 1) -> Sheet:
     if panels > 1:
         grid = figure.add_gridspec(1, panels)
         first.set_subplotspec(grid[0, 0])
-        axes += [_dressed(figure.add_subplot(grid[0, place])) for place in range(1, panels)]
+        axes += [in_house_style(figure.add_subplot(grid[0, place])) for place in range(1, panels)]
     return Sheet(figure, tuple(axes), title, note)
-
-
-def _dressed(axes: Axes) -> Axes:
-    """Give further axes the style that the first has from the canvas."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(RULE)
-    axes.tick_params(colors=MUTED, labelsize=8, length=3, width=0.6)
-    axes.xaxis.label.set(color=MUTED, size=8)
-    axes.yaxis.label.set(color=MUTED, size=8)
-    axes.set_axisbelow(True)
-    return axes
 
 
 def described(svg: str, title: str, note: str) -> str:

@@ -17,7 +17,7 @@ from joulebench.energy import Trace
 from joulebench.finding import Finding
 
 _FEWEST_EQUAL, _DIGITS = 50, 1e-3
-_FEWEST_MOVES, _MOST_POLLS = 20, 4
+_FEWEST_MOVES = 20
 _MANY = 0.01
 
 

@@ -6,13 +6,12 @@ import codecs
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from joulebench import __version__
+from joulebench.cli.lazy_group import LazyGroup, group_app
 from joulebench.errors import EnergyError, UsageError
 
 VERBS = {
@@ -30,11 +29,6 @@ VERBS = {
 }
 """Each verb's file and function, and what it does in a few words."""
 
-_WORDS_OF_ANOTHER = {"measure"}
-"""Verbs whose first word begins a command of the user's, whose options are not ours."""
-
-_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-
 _USAGE_STATUS = 2
 _STOPPED_STATUS = 130
 
@@ -44,43 +38,19 @@ _ASCII = {"±": "+/-", "–": "-", "×": "x", "µ": "u", "…": "..."}
 _ParserError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
-class VerbGroup(TyperGroup):
-    """Finds a verb in its own file."""
+class VerbGroup(LazyGroup):
+    """The verbs."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
-        """Name the verbs in the order in which they are used."""
-        return list(VERBS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """Import a verb; ``None`` where there is no such verb."""
-        return verb(cmd_name) if cmd_name in VERBS else None
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the verb that the first word names.
-
-        Raises:
-            UsageError: There is none; names the nearest.
-        """
-        from joulebench.errors import unknown
-
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            raise unknown("verb", args[0], VERBS)
-        return super().resolve_command(ctx, args)
+    places = VERBS
+    kind = "verb"
+    words_of_another = frozenset({"measure"})
 
 
 def verb(name: str) -> Any:
     """Build the command of a verb, or of a command in a group: ``"testbed serve"``."""
     first, _, second = name.partition(" ")
-    place, short = VERBS[first]
-    module, _, function = place.partition(":")
-    found = getattr(import_module(f"joulebench.cli.{module}"), function)
-    if isinstance(found, typer.Typer):  # a group, which finds its own commands
-        group = typer.main.get_command(found)
-        return group.get_command(None, second) if second else group  # type: ignore[attr-defined]
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    settings = _HELP | ({"allow_interspersed_args": False} if first in _WORDS_OF_ANOTHER else {})
-    single.command(first, short_help=short, context_settings=settings)(found)
-    return typer.main.get_command(single)
+    built = VerbGroup.built(first)
+    return built.get_command(None, second) if second else built
 
 
 def commands() -> list[str]:
@@ -93,14 +63,7 @@ def commands() -> list[str]:
     return found
 
 
-app = typer.Typer(
-    name="joulebench",
-    cls=VerbGroup,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings=_HELP,
-)
+app = group_app("joulebench", VerbGroup)
 
 
 def _version(asked: bool) -> None:

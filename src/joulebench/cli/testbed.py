@@ -4,77 +4,41 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
 
-from joulebench.errors import Unavailable, UsageError, unknown
+from joulebench.cli.lazy_group import LazyGroup, group_app
+from joulebench.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
     from joulebench.testbed.service_settings import ServiceSettings
-
-COMMANDS = {
-    "serve": ("testbed:serve_command", "Run trials that orchestrators ask for over HTTP."),
-    "init": ("testbed_init:init_command", "Set a machine up as a testbed."),
-}
-"""Each command's file and function, and what it does in a few words."""
-
-_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 _PORT = 8020
 _MEBIBYTE = 1 << 20
 
 
-class TestbedGroup(TyperGroup):
-    """Finds a command in its own file."""
+class TestbedGroup(LazyGroup):
+    """The commands of a testbed."""
 
     __test__ = False
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
-        """Name the commands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """Import a command; ``None`` where there is no such command."""
-        return command(cmd_name) if cmd_name in COMMANDS else None
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command that the first word names.
-
-        Raises:
-            UsageError: There is none; names the nearest.
-        """
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise unknown("testbed: command", args[0], COMMANDS)
-        return super().resolve_command(ctx, args)
+    places: ClassVar = {
+        "serve": ("testbed:serve_command", "Run trials that orchestrators ask for over HTTP."),
+        "init": ("testbed_init:init_command", "Set a machine up as a testbed."),
+    }
+    kind = "testbed: command"
 
 
-def command(name: str) -> Any:
-    """Build a command from the function in its file."""
-    place, short = COMMANDS[name]
-    module, _, function = place.partition(":")
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    found = getattr(import_module(f"joulebench.cli.{module}"), function)
-    single.command(name, short_help=short, context_settings=_HELP)(found)
-    return typer.main.get_command(single)
-
-
-testbed_group = typer.Typer(
-    name="testbed",
-    cls=TestbedGroup,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings=_HELP,
-    help="Run trials on this machine for orchestrators elsewhere.\n\n"
-    "Example: joulebench testbed serve",
-)
+testbed_group = group_app("testbed", TestbedGroup)
 
 
 @testbed_group.callback()
 def _testbed() -> None:
-    """Hold the commands together."""
+    """Run trials on this machine for orchestrators elsewhere.
+
+    Example: joulebench testbed serve
+    """
 
 
 def serve_command(  # noqa: PLR0913, PLR0917 - the options of the command line

@@ -160,12 +160,12 @@ def _checked(options: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UsageError: One that serve does not know, or that init sets itself.
     """
-    from joulebench.cli.testbed import command
+    from joulebench.cli import verb
 
     ours = next((word for word in options if word.partition("=")[0] in _OURS), "")
     if ours:
         raise UsageError(f"-- {ours}: is no option to hand on to serve; give it before the --")
-    command("serve").make_context("joulebench testbed serve", list(options))
+    verb("testbed serve").make_context("joulebench testbed serve", list(options))
     return tuple(options)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from joulebench.comparison.effect import Effect, MeanEffect
 from joulebench.errors import UsageError
+from joulebench.stats.least_whole import least_whole
 
 Outcome = Literal["same", "within", "beyond", "different", "undecided", "cannot be told"]
 
@@ -17,6 +17,7 @@ _POWER_QUANTILE = 0.8416212335729143
 """80 % point of the standard normal distribution."""
 
 _MOST = 10**6
+"""More repetitions than this are not tried."""
 
 
 @dataclass(frozen=True)
@@ -125,20 +126,7 @@ def _needed(effect: MeanEffect, edge: float, now: float, outcome: Outcome) -> fl
             return tested <= abs(size - edge)
         return tested <= edge - size or planned.ends(1 - ALPHA)[1] + reserve <= size
 
-    return _least(decides, math.ceil(now) + 1)
-
-
-def _least(decides: Callable[[int], bool], start: int) -> float:
-    """Find the least number from ``start`` that decides; ``inf`` where a million does not."""
-    low, high = start - 1, start
-    while not decides(high):
-        low, high = high, 2 * high
-        if high > _MOST:
-            return math.inf
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle, high)
-    return float(high)
+    return least_whole(decides, math.ceil(now) + 1, _MOST)
 
 
 def _finite(value: float) -> float | None:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
+from joulebench.analysis.claim import Sure, how_sure
 from joulebench.comparison.effect import Effect, MeanEffect
 from joulebench.comparison.margin import Equivalence
 from joulebench.comparison.response import ResponseComparison
 from joulebench.comparison.sensors import SMALL
 from joulebench.comparison.wording import Words
 from joulebench.report.numbers import count
-
-Sure = Literal["sure", "fairly sure", "not shown", "cannot be told"]
-
-SURE, FAIRLY = 0.001, 0.05
-"""Up to these p a difference is called sure and fairly sure, as in an analysis."""
 
 _Z_95 = 1.959963984540054
 
@@ -57,17 +53,10 @@ class ComparisonVerdict:
         return asdict(self) | {"sentence": self.sentence}
 
 
-def how_sure(p: float) -> Sure:
-    """Say how sure a difference of this p is; ``nan`` where nothing was repeated."""
-    if math.isnan(p):
-        return "cannot be told"
-    return "sure" if p <= SURE else "fairly sure" if p <= FAIRLY else "not shown"
-
-
 def comparison_verdict(found: ResponseComparison) -> ComparisonVerdict:
     """Put a comparison into words."""
     main = found.main
-    sure = how_sure(main.p)
+    sure = _sure(main)
     errors = [each for each in found.findings if each.severity == "error"]
     return ComparisonVerdict(
         _claim(found, main, sure),
@@ -84,6 +73,11 @@ def words_for(found: ResponseComparison) -> Words:
     """Give the words that a response is compared with."""
     energy = found.response.words.startswith("energy")
     return Words(found.ratio) if energy else Words(found.ratio, "higher", "lower")
+
+
+def _sure(effect: Effect) -> Sure:
+    """Say how sure a difference is, which has no p where nothing was repeated."""
+    return "cannot be told" if math.isnan(effect.p) else how_sure(effect.p)
 
 
 def _claim(found: ResponseComparison, main: Effect, sure: Sure) -> str:
@@ -114,7 +108,7 @@ def _others(found: ResponseComparison) -> str:
         return ""
     times = " times" if words_for(found).is_times(others) else ""
     text = f"for other cells like these {words_for(found).interval(others)}{times}"
-    return f"{text}, {how_sure(others.p)}" + (", of 2 cells" if len(found.cells) == 2 else "")
+    return f"{text}, {_sure(others)}" + (", of 2 cells" if len(found.cells) == 2 else "")
 
 
 def _basis(found: ResponseComparison) -> str:

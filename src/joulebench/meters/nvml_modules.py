@@ -22,7 +22,6 @@ from joulebench.meters.nvml_sources import MODULE, SCOPES, Offer, Source
 
 PCI = "/sys/bus/pci/devices"
 
-_OF_MODULE = ("module_energy", "module_power")
 _COUNTERS = ("energy", "module_energy")
 
 Offers = dict[Gpu, Offer]

@@ -113,13 +113,18 @@ def canvas(width_pt: float, height_pt: float) -> tuple[Figure, Axes]:
     with style.context(_RC, after_reset=True):
         figure = Figure(figsize=(width_pt / 72, height_pt / 72), layout="constrained")
         axes = figure.add_subplot()
+    return figure, in_house_style(axes)
+
+
+def in_house_style(axes: Axes) -> Axes:
+    """Give axes the house style: two spines, all of it pale beside the data; the same back."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(RULE)
     axes.tick_params(colors=MUTED, labelsize=8, length=3, width=0.6)
     axes.xaxis.label.set(color=MUTED, size=8)
     axes.yaxis.label.set(color=MUTED, size=8)
     axes.set_axisbelow(True)
-    return figure, axes
+    return axes
 
 
 def rendered(figure: Figure, name: str, dpi: int = 200) -> tuple[str, bytes]:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 
-from joulebench.stats.model_frame import categories_of
+from joulebench.stats.model_frame import codes_and_values
 
 _LARGEST = 20_000
 """Rows beyond which a matrix is not kept: reading it again costs as much as making it."""
@@ -33,16 +33,13 @@ def design_digest(
     made = blake2b(repr((fixed, coding, len(frame))).encode(), digest_size=24)
     for name in variables:
         column = frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            codes, levels = categories_of(column)
-        elif pd.api.types.is_numeric_dtype(column.dtype):
-            codes, levels = column.to_numpy(), []
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            codes, levels = column.to_numpy(), list[object]()
         else:
             try:
-                codes, found = pd.factorize(column)
+                codes, levels = codes_and_values(column)
             except TypeError:
                 return None
-            levels = list(found)
         if codes.dtype == object:
             return None
         made.update(repr((name, str(column.dtype), codes.dtype.str, levels)).encode())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from joulebench.stats.model_frame import Codes, categories_of
+from joulebench.stats.model_frame import Codes, codes_and_values
 
 
 def layout_digest(frame: pd.DataFrame, numbers: Collection[str], response: str) -> bytes | None:
@@ -44,10 +44,7 @@ def layout_digest(frame: pd.DataFrame, numbers: Collection[str], response: str) 
 
 def _levels(column: pd.Series[Any]) -> tuple[Codes, list[Any]] | None:
     """Give the place of each row's value among those of a column, and these."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return categories_of(column)
     try:
-        codes, found = pd.factorize(column)
+        return codes_and_values(column)
     except TypeError:
         return None
-    return codes, list(found)

@@ -154,11 +154,7 @@ def coded(column: pd.Series[Any]) -> tuple[Codes, list[str]]:
         Shape (n,), -1 where a value is missing; and the texts of the levels.
     """
     levels = levels_of(column)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        seen, own = categories_of(column)
-    else:
-        seen, found = pd.factorize(column)
-        own = list(found)
+    seen, own = codes_and_values(column)
     place = {level: k for k, level in enumerate(levels)}
     # A missing value has the place -1: the last one, which is put there for it.
     places = np.array([*(place.get(level, -1) for level in own), -1], dtype=np.intp)
@@ -172,27 +168,33 @@ def categories_of(column: pd.Series[Any]) -> tuple[Codes, list[Any]]:
     return np.asarray(values.codes), values.categories.tolist()
 
 
-def codes_of_levels(
-    column: pd.Series[Any], levels: Sequence[str]
-) -> np.ndarray[Any, np.dtype[np.intp]]:
+def codes_of_levels(column: pd.Series[Any], levels: Sequence[str]) -> Codes:
     """Give the place of each row's level among the texts of some levels, shape (n,).
 
     Raises:
         Refused: A row has another level.
     """
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        seen, own = categories_of(column)
-    else:
-        seen, found = pd.factorize(column)
-        own = list(found)
+    seen, own = codes_and_values(column)
     place = {level: k for k, level in enumerate(levels)}
     places = np.array([place.get(level_text(level), -1) for level in own], dtype=np.intp)
-    codes: np.ndarray[Any, np.dtype[np.intp]] = places[seen]
+    codes: Codes = places[seen]
     if len(codes) and codes.min() < 0:
         strange = level_text(own[int(seen[int(np.argmin(codes))])])
         known = ", ".join(levels[:8])
         raise Refused(f"{column.name!r} has no level {strange!r} (levels: {known})")
     return codes
+
+
+def codes_and_values(column: pd.Series[Any]) -> tuple[Codes, list[Any]]:
+    """Give the place of each row's value among the column's own, -1 where missing, and these.
+
+    Raises:
+        TypeError: Values that cannot be told apart, such as lists.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return categories_of(column)
+    seen, values = pd.factorize(column)
+    return seen, list(values)
 
 
 def level_text(level: Any) -> str:

@@ -94,20 +94,8 @@ def _over_normal(t: float, df: float, delta: float, *, upper: bool) -> float:
     return float(weight @ gammaincc(df / 2, half_chi)) + float(ndtr(start))
 
 
-def chi2_tails(value: float, df: float, noncentrality: float) -> Tails:
-    """Give the tails of the noncentral chi-square: a mixture of central ones.
-
-    Args:
-        value: The statistic, at least 0.
-        df: Degrees of freedom, above 0.
-        noncentrality: At least 0.
-    """
-    below = chi2_tail(value, df, noncentrality, upper=False)
-    return below, chi2_tail(value, df, noncentrality, upper=True)
-
-
 def chi2_tail(value: float, df: float, noncentrality: float, *, upper: bool) -> float:
-    """Give one tail of the noncentral chi-square; see :func:`chi2_tails`.
+    """Give one tail of the noncentral chi-square: a mixture of central ones.
 
     Args:
         value: The statistic, at least 0.

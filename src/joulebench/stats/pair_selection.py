@@ -57,17 +57,6 @@ def _shrunk(rows: Floats, columns: Floats, k: int, low: Places, high: Places) ->
     return float(np.partition(_listed(rows, columns, low, high), k - below)[k - below])
 
 
-def kth_sum(rows: Floats, columns: Floats, k: int, starts: Places | None = None) -> float:
-    """Give the k-th smallest of the sums ``rows[i] + columns[j]``; see :func:`kth_sums`."""
-    return kth_sums(rows, columns, [k], starts)[0]
-
-
-def median_sum(rows: Floats, columns: Floats, starts: Places | None = None) -> float:
-    """Give the median of the sums ``rows[i] + columns[j]``; see :func:`kth_sums`."""
-    count = len(rows) * len(columns) - (0 if starts is None else int(starts.sum()))
-    return median_of(*kth_sums(rows, columns, median_places(count), starts))
-
-
 def median_places(count: int) -> tuple[int, int]:
     """Give the places, from 0, of the middle values of ``count`` ordered ones; they may be one."""
     return (count - 1) // 2, count // 2

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import chdtri, ndtr, ndtri
 
+from joulebench.stats.least_whole import least_whole
 from joulebench.stats.mean import expanded_uncertainty
 from joulebench.stats.number_check import finite, whole
 from joulebench.stats.power_solve import check_share
@@ -87,19 +88,11 @@ class RatioDesign:
         floor = self.floor(power)
         if floor <= 0:
             return math.inf
-        low, high = (2 if self.blocks == 1 else 1), 2
 
         def near(repetitions: int) -> bool:
             return self.power(floor * (1 + NEAR_FLOOR), repetitions) >= power
 
-        while not near(high):
-            low, high = high, 2 * high
-            if high > MOST:
-                return math.inf
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if near(middle) else (middle, high)
-        return float(low if near(low) else high)
+        return least_whole(near, 2 if self.blocks == 1 else 1, MOST)
 
 
 def smallest_detectable_ratio(
