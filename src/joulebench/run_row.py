@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from joulebench.answer_energy import per_answer, per_correct
 from joulebench.clock import VIRTUAL
 from joulebench.errors import EnergyError
 from joulebench.joules import Energy, total
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 MEASURED = "measure"
 """Name of the window that the headline energy is of."""
+
+STEADY = "steady"
+"""Name of the window between the ramp-up and the drain of a load."""
+
+JUDGED = "judge"
+"""Name of the window in which a judge graded the answers."""
 
 _DEVICES = {
     "cpu": ("cpu package", "cpu core", "process"),
@@ -32,8 +39,18 @@ COLUMNS = (
     "cpu_energy_j", "gpu_energy_j", "dram_energy_j", "idle_energy_j", "load_energy_j",
     "prefill_energy_j", "decode_energy_j", "tokens_in", "tokens_out", "energy_per_token_j",
     "energy_per_token_noise_j", "energy_per_token_bias_j",
+    *(
+        f"energy_per_{each}_{kind}j"
+        for each in ("answer", "correct")
+        for kind in ("", "noise_", "bias_")
+    ),
+    "judge_energy_j",
+    "requests_per_s", "ttft_p50_s", "ttft_p95_s", "latency_p50_s", "latency_p95_s",
+    "latency_p99_s", "goodput_per_s", "steady_energy_j", "steady_s", "steady_tokens_out",
+    "peak_device_bytes", "peak_host_bytes",
     *(f"{window}_{column}" for window in WINDOWS_APART for column in ("energy_j", "s")),
-    "emissions_kg", "emissions_method", "flops", "accuracy", "n_graded", "n_correct", "findings",
+    "emissions_kg", "emissions_method", "flops", "accuracy", "accuracy_low", "accuracy_high",
+    "n_graded", "n_correct", "findings",
 )  # fmt: skip
 """Columns after those of the design, in the order of the table."""
 
@@ -79,17 +96,39 @@ def row(run: Run) -> dict[str, Any]:
     if run.control:
         cells["control"] = True
     cells.update(dict(_energy_cells(run)))
+    cells.update(dict(_serving_cells(run)))
+    peaks = run.facts.get("peak_memory") or {}
+    cells.update({f"peak_{key}": count for key, count in peaks.items()})
     counts = {key: run.work.get(key) for key in ("tokens_in", "tokens_out", "flops")}
     cells.update({key: count for key, count in counts.items() if count is not None})
     if run.emissions:
         cells["emissions_kg"] = run.emissions["emissions_kg"]
         cells["emissions_method"] = run.emissions["method"]
     if run.score:
-        scores = ("accuracy", "n_graded", "n_correct")
+        scores = ("accuracy", "accuracy_low", "accuracy_high", "n_graded", "n_correct")
         cells.update({key: run.score[key] for key in scores if key in run.score})
     if run.findings:
         cells["findings"] = ";".join(dict.fromkeys(finding.rule for finding in run.findings))
     return cells
+
+
+def _serving_cells(run: Run) -> Iterator[tuple[str, Any]]:
+    """Give how the load was served, and what its steady stretch holds."""
+    served = run.facts.get("serving") or {}
+    for name, part, key in (
+        ("requests_per_s", served, "requests_per_s"),
+        *((f"ttft_{key}_s", served.get("ttft_s", {}), key) for key in ("p50", "p95")),
+        *((f"latency_{key}_s", served.get("latency_s", {}), key) for key in ("p50", "p95", "p99")),
+        ("goodput_per_s", served, "goodput_per_s"),
+        ("steady_tokens_out", served.get(STEADY, {}), "tokens_out"),
+    ):
+        if key in part:
+            yield name, part[key]
+    energy, length_s = headline_energy(run, STEADY), duration_s(run, STEADY)
+    if energy is not None:
+        yield f"{STEADY}_energy_j", energy.joules
+    if length_s is not None:
+        yield f"{STEADY}_s", length_s
 
 
 def _energy_cells(run: Run) -> Iterator[tuple[str, Any]]:
@@ -99,6 +138,10 @@ def _energy_cells(run: Run) -> Iterator[tuple[str, Any]]:
     energy = headline_energy(run)
     if energy is not None:
         yield from _headline_cells(run, energy, measured_s)
+        yield from _answer_cells(run, energy)
+    judging = headline_energy(run, JUDGED)
+    if judging is not None:
+        yield f"{JUDGED}_energy_j", judging.joules
     for window in WINDOWS_APART:
         part, length_s = headline_energy(run, window), duration_s(run, window)
         if part is not None:
@@ -129,6 +172,15 @@ def _headline_cells(
         yield "energy_per_token_j", per_token.joules
         yield "energy_per_token_noise_j", per_token.noise
         yield "energy_per_token_bias_j", per_token.bias
+
+
+def _answer_cells(run: Run, energy: Energy) -> Iterator[tuple[str, float]]:
+    """Give the energy of one answer, and of one correct answer as if all had been graded."""
+    for name, each in (("answer", per_answer(run, energy)), ("correct", per_correct(run, energy))):
+        if each is not None:
+            yield f"energy_per_{name}_j", each.joules
+            yield f"energy_per_{name}_noise_j", each.noise
+            yield f"energy_per_{name}_bias_j", each.bias
 
 
 def _device_cells(run: Run) -> Iterator[tuple[str, float]]:

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from joulebench.exclusion import Level
 from joulebench.strict_yaml import Strict
+from joulebench.work import Load
+from joulebench.workloads.load_rules import MOST_REQUESTS, contradiction
+from joulebench.workloads.score_settings import Score
 
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
@@ -79,7 +82,16 @@ class Engine(BaseModel):
     )
 
     kind: str = "transformers"
-    """Name of an installed engine: transformers, openai, echo."""
+    """Name of an installed engine: transformers, openai, vllm, encoder, echo, random."""
+
+
+class LmEvalFile(Strict):
+    """Where tasks of lm_eval come from."""
+
+    include_path: str | None = None
+    """Folder of your own tasks in lm_eval's YAML; they come before those of the package."""
+    num_fewshot: int | None = Field(default=None, ge=0)
+    """Examples before each question; the task's own number if null."""
 
 
 class Tasks(Strict):
@@ -88,34 +100,57 @@ class Tasks(Strict):
     data: str = "demo"
     """demo (items in the package), hub (Hugging Face hub), or a folder of TASK.jsonl files."""
     items: int | None = Field(default=80, ge=1)
-    """Items of each task; where not given the 12 there are of data: demo, and all of prompts."""
+    """Items of each task; where not given the 12 there are of data: demo, and all of prompts and of
+    lm_eval."""
     seed: int | None = Field(default=None, ge=0)
     """Draws the items at random, the same on every machine; the first ones without it."""
     prompts: str | None = None
     """JSONL file of your own prompts, for the task prompts."""
+    lm_eval: LmEvalFile | None = None
+    """For the tasks lm-eval:NAME of the package lm_eval."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Tasks:
-        if self.items is None and self.prompts is None:
+        if self.items is None and self.prompts is None and self.lm_eval is None:
             raise ValueError("items must be a whole number from 1")
         return self
 
     prompt: str = "short"
     """short: the label alone; explain: the label and why."""
+    score: Score | None = None
+    """How answers are scored; by rules where not given."""
 
 
 class LoadFile(Strict):
     """How requests arrive."""
 
-    kind: Literal["sequential", "batch"] = "sequential"
-    """sequential: one after another; batch: batch_size together."""
+    kind: Literal["sequential", "batch", "closed", "open"] = "sequential"
+    """sequential: one after another; batch: batch_size together; closed: concurrency users, each of
+    whom asks again as soon as answered; open: as they arrive, whatever is under way."""
     batch_size: int = Field(default=1, ge=1)
-    """Requests generated together."""
+    """Requests generated together; of a closed or open load, at most so many of those that wait."""
+    concurrency: int = Field(default=1, ge=1)
+    """For kind closed: users, and so requests under way at a time."""
+    rate_per_s: float | None = Field(default=None, gt=0.0)
+    """For kind open: mean arrivals a second."""
+    arrivals: Literal["poisson", "constant", "trace"] = "poisson"
+    """For kind open: poisson: at random; constant: evenly spaced; trace: from a file."""
+    trace: str = ""
+    """For arrivals trace: file of arrival times, s, one a line or in a CSV's column arrival_s."""
+    requests: int | None = Field(default=None, ge=1, le=MOST_REQUESTS)
+    """How many requests, prompts taken again from the first one on; each prompt once if null."""
+    ttft_slo_s: float | None = Field(default=None, gt=0.0)
+    """Longest time to the first token of a good answer, s."""
+    itl_slo_s: float | None = Field(default=None, gt=0.0)
+    """Longest mean time between its tokens, s."""
+    latency_slo_s: float | None = Field(default=None, gt=0.0)
+    """Longest time to its last token, s."""
 
     @model_validator(mode="after")
     def _agrees(self) -> LoadFile:
-        if self.kind == "sequential" and self.batch_size > 1:
-            raise ValueError("batch_size above 1 needs kind: batch")
+        wrong = contradiction(Load(**self.model_dump()))
+        if wrong is not None:
+            raise ValueError(wrong)
         return self
 
 
@@ -308,7 +343,7 @@ class StudyFile(Strict):
         """Write what was not given and depends on other keys: the resolved file holds it."""
         if not isinstance(raw, dict):
             return raw
-        return _with_items(_with_seeds(_with_prompts(raw)))
+        return _with_items(_with_seeds(_with_lm_eval(_with_prompts(raw))))
 
     @model_validator(mode="after")
     def _named(self) -> StudyFile:
@@ -337,6 +372,18 @@ def _with_prompts(raw: dict[str, Any]) -> dict[str, Any]:
     raw = {**raw, "tasks": {"items": None, **tasks}}
     named = raw.get("task") is not None or (isinstance(factors, dict) and "task" in factors)
     return raw if named else {**raw, "task": "prompts"}
+
+
+def _with_lm_eval(raw: dict[str, Any]) -> dict[str, Any]:
+    """Take all documents of tasks of lm_eval, unless the study says otherwise."""
+    tasks, factors = raw.get("tasks") or {}, raw.get("factors") or {}
+    if not (isinstance(tasks, dict) and isinstance(factors, dict)):
+        return raw
+    levels = factors.get("task")
+    named = [raw.get("task"), *(levels if isinstance(levels, list) else ())]
+    if any(str(name).casefold().startswith("lm-eval:") for name in named):
+        return {**raw, "tasks": {"items": None, "lm_eval": {}, **tasks}}
+    return raw
 
 
 def _with_items(raw: dict[str, Any]) -> dict[str, Any]:

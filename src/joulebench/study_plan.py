@@ -18,6 +18,8 @@ from joulebench.study_read import dump, parse
 _SETTINGS = {
     "engine": "engine.kind",
     "batch_size": "load.batch_size",
+    "concurrency": "load.concurrency",
+    "rate_per_s": "load.rate_per_s",
     "max_tokens": "sampling.max_tokens",
     "min_tokens": "sampling.min_tokens",
     "temperature": "sampling.temperature",
@@ -28,6 +30,8 @@ _SETTINGS = {
     "dtype": "engine.dtype",
     "device": "engine.device",
     "max_model_len": "engine.max_model_len",
+    "quantization": "engine.quantization",
+    "attention": "engine.attention",
 }
 """Factors named after a setting set it."""
 

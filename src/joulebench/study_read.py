@@ -13,18 +13,13 @@ from pydantic import BaseModel, ValidationError
 from joulebench.errors import UsageError, unknown
 from joulebench.strict_yaml import OnceLoader
 from joulebench.study_file import StudyFile
-
-_LATER = {
-    "tasks.score": "this version scores by the label in the answer only; remove the key",
-}
-"""Keys of later versions: refused with what to do instead of a guess at a misspelling."""
-
+from joulebench.workloads.score_settings import BY_JUDGE, BY_RULE, is_rubric_file
 
 _ALTERNATIVES = ("factors", "meters")
 """Keys that take values of several forms."""
 
-_FORMS = ("name", "by factors", "by shape")
-"""What the parser calls the forms of a model; no keys of a file."""
+_FORMS = ("name", "by factors", "by shape", BY_JUDGE, BY_RULE)
+"""What the parser calls the forms of a model and a score; no keys of a file."""
 
 
 def presets() -> list[str]:
@@ -83,6 +78,7 @@ def load(source: str, overrides: Mapping[str, Any] | None = None) -> StudyFile:
             f"{source}"
         )
     _place_paths(raw, folder)
+    _place_score(raw, folder)
     for key, value in (overrides or {}).items():
         _put(raw, key.split("."), value, where)
     return parse(raw, where)
@@ -124,13 +120,40 @@ def _find(source: str) -> tuple[str, str, Path]:
 
 def _place_paths(raw: dict[str, Any], folder: Path) -> None:
     """Make paths absolute that the file gives relative to itself."""
-    tasks = raw.get("tasks")
-    if not isinstance(tasks, dict):
-        return
-    for key, elsewhere in (("data", ("demo", "hub")), ("prompts", ())):
-        path = tasks.get(key)
+    for part, key, elsewhere in (
+        ("tasks", "data", ("demo", "hub")),
+        ("tasks", "prompts", ()),
+        ("load", "trace", ("",)),
+    ):
+        holds = raw.get(part)
+        path = holds.get(key) if isinstance(holds, dict) else None
         if isinstance(path, str) and path not in elsewhere:
-            tasks[key] = str((folder / Path(path).expanduser()).resolve())
+            raw[part][key] = str((folder / Path(path).expanduser()).resolve())
+    tasks = raw.get("tasks")
+    own = tasks.get("lm_eval") if isinstance(tasks, dict) else None
+    if isinstance(own, dict) and isinstance(own.get("include_path"), str):
+        own["include_path"] = str((folder / Path(own["include_path"]).expanduser()).resolve())
+
+
+def _place_score(raw: dict[str, Any], folder: Path) -> None:
+    """Make the path of people's labels absolute, and put a rubric's text where its file is named.
+
+    The text then travels with the plan, and stands in the folder's study file.
+    """
+    tasks = raw.get("tasks")
+    score = tasks.get("score") if isinstance(tasks, dict) else None
+    if not isinstance(score, dict):
+        return
+    human, rubric = score.get("human"), score.get("rubric")
+    if isinstance(human, str):
+        score["human"] = str((folder / Path(human).expanduser()).resolve())
+    if not (isinstance(rubric, str) and is_rubric_file(rubric)):
+        return
+    file = (folder / Path(rubric).expanduser()).resolve()
+    try:
+        score["rubric"] = file.read_text("utf-8").strip() + "\n"
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"tasks.score.rubric: {file}: cannot be read: {error}") from error
 
 
 def _put(raw: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
@@ -182,9 +205,6 @@ def _lower(message: str) -> str:
 
 
 def _unknown_key(loc: list[str]) -> str:
-    key = ".".join(loc)
-    if key in _LATER:
-        return f"{key}: {_LATER[key]}"
     known = [name for model in _models_at(loc[:-1]) for name in model.model_fields]
     inside = f"{'.'.join(loc[:-1])}: " if loc[:-1] else ""
     return str(unknown(f"{inside}key", loc[-1], known))

@@ -11,6 +11,21 @@ from joulebench.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
+class Encoding:
+    """What an encoder is given instead of a prompt.
+
+    Args:
+        texts: One text, or two.
+        labels: Names that its answer may have; empty if it is to be words of the second text.
+        nothing: Whether the second text may hold no answer, which then is empty.
+    """
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    nothing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One thing to ask a model.
 
@@ -18,11 +33,13 @@ class Request:
         request_id: Unique in its run, for example ``"boolq-0003"``.
         prompt: The text, before any chat template.
         item: The data-set item it was made from, for the scorer; empty if there is none.
+        encoding: What an encoder is given; its texts, a line each, are then the prompt.
     """
 
     request_id: str
     prompt: str
     item: Mapping[str, Any] = field(default_factory=dict)
+    encoding: Encoding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,8 @@ class Response:
         token_s: When its tokens came, where the engine notes it; a server that sends several at
             once has fewer times than tokens.
         tokens_from: Who counted the tokens, where it was not the engine itself: ``"usage"`` (the
-            server) or ``"chunks"`` (pieces of the answer; the prompt's are then not known).
+            server) or ``"chunks"`` (pieces of the answer; the prompt's are then not known);
+            ``"nobody"`` where the prompt's were not counted and none were generated.
         arrived_s: When it was due, whether or not work on it could begin; NaN where requests wait
             for one another, so that none is late.
     """
@@ -119,7 +137,7 @@ class Response:
     @property
     def knows_tokens_in(self) -> bool:
         """Whether the prompt's tokens were counted."""
-        return self.tokens_from != "chunks"
+        return self.tokens_from not in ("chunks", "nobody")
 
     def to_dict(self) -> dict[str, Any]:
         """Give the response as a JSON-ready dict: what is not known is null or left out."""
@@ -149,7 +167,9 @@ class Engine(Protocol):
 
     One whose work is nothing but waiting may offer ``use_clock(clock)`` besides: it then works on
     that :class:`joulebench.clock.Clock` from there on. One that starts a program may offer
-    ``use_log(path)``: the program's output goes there.
+    ``use_log(path)``: the program's output goes there. One that is ``encoded = True`` generates
+    nothing: it takes requests that have an :class:`Encoding`, and answers have no tokens. One that
+    notes the peak of its memory may offer ``begin_measuring()``: the peaks are those from there on.
     """
 
     def import_libraries(self) -> None:
@@ -201,7 +221,11 @@ class Task(Protocol):
     """What is asked and how it is scored.
 
     One whose benchmark measures more than accuracy may offer ``metrics(answers)``: it is given a
-    request, its answer and its grade each, and gives figures by name, which the score holds.
+    request, its answer and its grade each, and gives figures by name, which the score holds. One
+    whose answers are not plainly generated may offer ``engine_for(engine)``: what its requests are
+    put to. One of which there is more to know may offer ``facts()``, for the record. One whose
+    answers can be listed may offer ``choices(request)``: what may be answered and what is right
+    (:class:`joulebench.tasks.form.Choices`), for a judge and for multiple choice.
     """
 
     name: str

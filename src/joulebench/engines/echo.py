@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from joulebench.clock import Clock, RealClock
@@ -24,10 +27,15 @@ class EchoEngine:
         prefill_s: Time to the first token, s.
         load_s: Time that loading takes, s.
         answer: Said instead of the prompt's words.
+        slots: Most requests served at a time where they come while others are under way, the next
+            ones in the order in which they came; all of them if ``None``.
 
     Raises:
         UsageError: A negative or non-numeric time.
     """
+
+    kind = "echo"
+    """What the engine is called in a study file and in its facts."""
 
     def __init__(
         self,
@@ -37,13 +45,18 @@ class EchoEngine:
         prefill_s: float = 0.0,
         load_s: float = 0.0,
         answer: str | None = None,
+        slots: int | None = None,
     ) -> None:
         self.model = model
-        self.token_s = _seconds("token_s", token_s)
-        self.prefill_s = _seconds("prefill_s", prefill_s)
-        self.load_s = _seconds("load_s", load_s)
+        self.token_s = _seconds(self.kind, "token_s", token_s)
+        self.prefill_s = _seconds(self.kind, "prefill_s", prefill_s)
+        self.load_s = _seconds(self.kind, "load_s", load_s)
         self.answer = answer
+        self.slots = _slots(slots)
         self._clock: Clock = RealClock()
+        self._busy_until_s: list[float] = []
+        self._under_way: list[tuple[float, int, Response]] = []
+        self._taken = 0
 
     def use_clock(self, clock: Clock) -> None:
         """Work on this clock from now on."""
@@ -74,16 +87,56 @@ class EchoEngine:
     def facts(self) -> dict[str, Any]:
         """Give the engine's settings, marked as simulated."""
         return {
-            "kind": "echo",
+            "kind": self.kind,
             "model": self.model,
             "simulated": True,
             "token_s": self.token_s,
             "prefill_s": self.prefill_s,
             "load_s": self.load_s,
+            **({"slots": self.slots} if self.slots is not None else {}),
         }
 
+    def submit(self, request: Request, sampling: Sampling) -> None:
+        """Take a request, whose answer's times follow from when a slot is free for it.
+
+        Raises:
+            UsageError: A sampling that contradicts itself.
+        """
+        check_sampling(sampling)
+        words = self._words(request, sampling)
+        start_s = self._free_s()
+        stamps = [
+            start_s + self.prefill_s + self.token_s * place for place in range(1, len(words) + 1)
+        ]
+        response = _response(request, words, start_s, stamps, sampling)
+        timed = replace(response, token_s=tuple(stamps))
+        if self.slots is not None:
+            heapq.heappush(self._busy_until_s, timed.stop_s)
+        heapq.heappush(self._under_way, (timed.stop_s, self._taken, timed))
+        self._taken += 1
+
+    def collect(self, timeout_s: float) -> list[Response]:
+        """Give the answers that are there, waiting for the first one at most so long, s."""
+        next_s = self._under_way[0][0] if self._under_way else math.inf
+        pause_s = min(next_s - self._clock.now_s(), timeout_s)
+        if pause_s < math.inf:
+            self._clock.wait(pause_s)
+        now_s = self._clock.now_s()
+        answers = []
+        while self._under_way and self._under_way[0][0] <= now_s:
+            answers.append(heapq.heappop(self._under_way)[2])
+        return answers
+
+    def _free_s(self) -> float:
+        """Give when work on one more request can begin, s."""
+        now_s = self._clock.now_s()
+        if self.slots is None or len(self._busy_until_s) < self.slots:
+            return now_s
+        return max(now_s, heapq.heappop(self._busy_until_s))
+
     def close(self) -> None:
-        """Free nothing."""
+        """Forget what is under way."""
+        self._under_way, self._busy_until_s = [], []
 
     def _words(self, request: Request, sampling: Sampling) -> list[str]:
         words = (self.answer or request.prompt).split() or ["..."]
@@ -125,7 +178,13 @@ def _response(
     )
 
 
-def _seconds(name: str, value: object) -> float:
+def _seconds(kind: str, name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 3600:
-        raise UsageError(f"engine 'echo': {name} = {value!r} must be seconds from 0 to 3600")
+        raise UsageError(f"engine {kind!r}: {name} = {value!r} must be seconds from 0 to 3600")
     return float(value)
+
+
+def _slots(value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise UsageError(f"engine 'echo': slots = {value!r} must be a whole number from 1")

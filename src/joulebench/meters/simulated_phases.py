@@ -59,7 +59,8 @@ class PhasePowers:
         """Give the power over time; what lies in no window is idle.
 
         Args:
-            windows: Of the trial, those of requests within them.
+            windows: Of the trial, those of requests within them; one that is no phase draws what
+            the phase around it draws.
             begin_s: Until when it is idle at least, s.
             random: Draws by how much this run differs from others.
 
@@ -68,7 +69,7 @@ class PhasePowers:
         """
         drawn = {phase: self._drawn_w(phase, random) for phase in STANDS_IN}
         times, watts = [begin_s], [drawn[IDLE]]
-        for at_s, phase in steps(windows):
+        for at_s, phase in steps([window for window in windows if window.name in STANDS_IN]):
             if at_s <= times[-1]:
                 watts[-1] = drawn[phase]
             else:

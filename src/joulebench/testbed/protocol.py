@@ -25,7 +25,7 @@ from joulebench.testbed.context_cap import context_findings
 from joulebench.testbed.device_claims import DeviceClaims
 from joulebench.testbed.disk import DISK_FULL, full_message
 from joulebench.testbed.doubts import Circumstances, doubts
-from joulebench.testbed.elsewhere import set_aside
+from joulebench.testbed.elsewhere import set_aside, set_judge_aside
 from joulebench.testbed.host import usable_cpus
 from joulebench.testbed.lines import one_line
 from joulebench.testbed.observed import summary
@@ -33,6 +33,7 @@ from joulebench.testbed.recorded import covering
 from joulebench.testbed.request_energy import rows_of, share_out
 from joulebench.testbed.virtual import clock_for, recording_for, refuse_other_time
 from joulebench.workloads.registry import build_workload
+from joulebench.workloads.serving import STEADY
 from joulebench.workloads.workload import Workload, WorkResult
 
 Tell = Callable[[dict[str, Any]], None]
@@ -141,6 +142,9 @@ class OneTrial:
         use_log = getattr(getattr(workload, "engine", None), "use_log", None)
         if use_log is not None:
             use_log(self.folder / "logs" / f"{self.run.run_id}.server.txt")
+        use_log = getattr(getattr(workload, "scorer", None), "use_log", None)
+        if use_log is not None:
+            use_log(self.folder / "logs" / f"{self.run.run_id}.judge.txt")
 
     def _fail(self, error: Exception) -> None:
         """Mark the run as failed; the first reason stays, unless it is that the disk is full."""
@@ -180,7 +184,18 @@ class OneTrial:
             self.run.findings += shared_machine(before, busy_times(self.root_pid))
         with self._window("idle_after"):
             self.clock.wait(protocol["idle_after_s"])
-        workload.grade(self.result)
+        self._grade(workload)
+
+    def _grade(self, workload: Workload) -> None:
+        """Grade the answers; what costs energy has a window of its own, and a judge no company."""
+        scorer = getattr(workload, "scorer", None)
+        if scorer is None or not scorer.window:
+            workload.grade(self.result)
+            return
+        if scorer.frees_engine:
+            workload.close()
+        with self._window(scorer.window):
+            workload.grade(self.result)
 
     def _make_ready(self, workload: Workload) -> None:
         with self._window("load"):
@@ -206,16 +221,19 @@ class OneTrial:
         self.tell({"event": "phase", "phase": "account"})
         traces = self.recording.traces() if self.recorded else {}
         run = self.run
-        run.windows = self.windows
+        steady = [window for window in self.result.windows if window.name == STEADY]
+        run.windows = [*self.windows, *steady]
         run.channels = covering(self.recording.channels, traces) if traces else []
         run.work, run.score = self.result.work, self.result.score
         run.facts |= self.result.facts
         if self.recorded:
             self._judge_recording()
         run.energy, findings = account(traces, self._all_windows())
+        set_judge_aside(run)
         elsewhere = set_aside(run)
         run.findings += findings if run.status == "done" and not elsewhere else []
         run.findings += context_findings(run.facts, len(self.result.responses))
+        run.findings += self.result.findings
         add_emissions(run)
         if not elsewhere:
             self._share_out(traces)

@@ -48,10 +48,22 @@ def refuse_forbidden(plan: Mapping[str, Any], settings: ServiceSettings) -> None
     told = {k: v for k, v in (plan.get("engine") or {}).items() if k not in sent}
     for option, value in (("model", plan.get("model")), ("engine", told)):
         _refuse_places(value, option, "--models", settings.models)
-    for text in _texts(plan.get("tasks") or {}):
+    tasks = dict(plan.get("tasks") or {})
+    _refuse_own_tasks(tasks, settings)
+    _refuse_judge(tasks.pop("score", None), settings)
+    for text in _texts(tasks):
         if text not in _OWN_TASKS:
             _refuse_places(text, "tasks", "--data", settings.data)
+    _refuse_trace((plan.get("load") or {}).get("trace"), settings)
     refuse_meters(plan["meters"], settings)
+
+
+def _refuse_trace(trace: Any, settings: ServiceSettings) -> None:
+    """Refuse a file of arrival times elsewhere; any text is a path here, a mere name too."""
+    if isinstance(trace, str) and trace:
+        _refuse_places(
+            f"./{trace}" if not _is_place(trace) else trace, "load.trace", "--data", settings.data
+        )
 
 
 def refuse_meters(meters: str | Sequence[Any], settings: ServiceSettings) -> None:
@@ -71,6 +83,29 @@ def refuse_meters(meters: str | Sequence[Any], settings: ServiceSettings) -> Non
                         f"sensors; start it with --allow-meter {kind} to allow that"
                     )
             _refuse_places(options, f"meter {kind!r}", "--data", settings.data)
+
+
+def _refuse_judge(score: Any, settings: ServiceSettings) -> None:
+    """Refuse of a judge what would be refused of the engine that is measured."""
+    if not isinstance(score, Mapping):
+        return
+    engine = score.get("engine")
+    if isinstance(engine, Mapping):
+        _refuse_code(engine, settings)
+        sent = (*_CONNECTS, "serve", "extra") if settings.allow_command else ()
+        told = {k: v for k, v in engine.items() if k not in sent}
+        _refuse_places(told, "tasks.score.engine", "--models", settings.models)
+    _refuse_places(score.get("model"), "tasks.score.model", "--models", settings.models)
+    _refuse_places(score.get("human"), "tasks.score.human", "--data", settings.data)
+
+
+def _refuse_own_tasks(tasks: Mapping[str, Any], settings: ServiceSettings) -> None:
+    own = tasks.get("lm_eval")
+    if isinstance(own, Mapping) and own.get("include_path") and not settings.allow_command:
+        raise UsageError(
+            "tasks.lm_eval.include_path would have functions from that folder run; start the "
+            "testbed with --allow-command to allow that"
+        )
 
 
 def _refuse_code(engine: Mapping[str, Any], settings: ServiceSettings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from joulebench.clock import VIRTUAL, Clock, VirtualClock
@@ -13,9 +14,17 @@ from joulebench.tasks.registry import build_task
 from joulebench.work import Load, Sampling
 from joulebench.workloads.command import CommandWorkload
 from joulebench.workloads.generate import GenerateWorkload
+from joulebench.workloads.load_arrivals import read_trace
+from joulebench.workloads.load_rules import (
+    ARRIVALS,
+    KINDS,
+    contradiction,
+    missing,
+    wrong_figure,
+)
+from joulebench.workloads.score_build import build_scorer
 from joulebench.workloads.workload import Workload
 
-LOADS = ("batch", "sequential")
 Value = TypeVar("Value", Sampling, Load)
 
 
@@ -52,6 +61,8 @@ def _put_on_clock(workload: Workload, plan: Mapping[str, Any], clock: Clock) -> 
             "{kind: echo}, or clock: real"
         )
     use_clock(clock)
+    if isinstance(workload, GenerateWorkload):
+        workload.clock = clock
 
 
 def _generate(plan: Mapping[str, Any]) -> Workload:
@@ -60,17 +71,30 @@ def _generate(plan: Mapping[str, Any]) -> Workload:
     if name is None:
         raise UsageError("plan: say which task to generate for with 'task:', for example boolq")
     load = _value(Load, "load", plan.get("load"))
-    if load.kind not in LOADS:
-        raise unknown("load kind", load.kind, LOADS)
-    if load.batch_size < 1:
-        raise UsageError(f"load: batch_size = {load.batch_size} must be at least 1")
+    _refuse_bad_load(load)
+    engine = build_engine(plan.get("engine") or {}, plan.get("model") or "")
+    task = build_task(str(name), tasks, encoded=getattr(engine, "encoded", False))
+    engine_for = getattr(task, "engine_for", None)
     return GenerateWorkload(
-        engine=build_engine(plan.get("engine") or {}, plan.get("model") or ""),
-        task=build_task(str(name), tasks),
+        engine=engine if engine_for is None else engine_for(engine),
+        task=task,
         load=load,
         sampling=_value(Sampling, "sampling", plan.get("sampling")),
         warmup_prompts=_warmup_prompts(plan.get("protocol") or {}),
+        scorer=build_scorer(plan, task, engine, load, build_engine),
     )
+
+
+def _refuse_bad_load(load: Load) -> None:
+    if load.kind not in KINDS:
+        raise unknown("load kind", load.kind, KINDS)
+    if load.arrivals not in ARRIVALS:
+        raise unknown("load: arrivals", load.arrivals, ARRIVALS)
+    wrong = wrong_figure(load) or contradiction(load) or missing(load)
+    if wrong is not None:
+        raise UsageError(f"load: {wrong}")
+    if load.trace:
+        read_trace(Path(load.trace))
 
 
 def _command(plan: Mapping[str, Any]) -> Workload:
@@ -100,6 +124,9 @@ def _value(kind: type[Value], where: str, given: Mapping[str, Any] | None) -> Va
 def _fits(figure: object, wanted: str) -> bool:
     if isinstance(figure, bool):
         return False
+    wanted, _, absent = wanted.partition(" | ")
+    if figure is None:
+        return absent == "None"
     kinds: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "str": str}
     return isinstance(figure, kinds[wanted])
 

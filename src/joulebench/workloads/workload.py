@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from joulebench.channel import Window
+from joulebench.finding import Finding
 from joulebench.work import Request, Response
 
 
@@ -17,12 +18,13 @@ class WorkResult:
         responses: One for each request, in the order asked.
         windows: Finer windows inside the measured one (prefill, decode), in monotonic s.
         work: Amounts of work: ``requests``, ``tokens_in``, ``tokens_out``; only what is known.
-        score: ``accuracy`` (0 to 1), ``n_graded``, ``n_correct``, ``scorer``; ``None`` if there
-            is nothing to score.
+        score: ``accuracy`` (0 to 1) with its interval, ``n_graded``, ``n_correct``, ``n_asked``,
+            ``scorer``; ``None`` if there is nothing to score.
         facts: What a reader must know: engine, sampling, task, warm-up.
         requests: What was asked, in the order of ``responses``.
         marks: What is known of each answer besides, in the order of ``responses``: its grade, a
             judge's judgements; written beside the answer. Empty where nothing is.
+        findings: What was doubtful about the load or the grading.
     """
 
     responses: list[Response] = field(default_factory=list)
@@ -32,6 +34,7 @@ class WorkResult:
     facts: dict[str, Any] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     marks: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 class Workload(Protocol):
