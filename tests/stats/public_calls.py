@@ -72,6 +72,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "joint_tests": {"model": LINEAR},
     "lmm": {"formula": "y ~ g + (1 | run)", "frame": FRAME},
     "log_ratio": {"numerator": [np.array(X)], "denominator": [np.array(Y)]},
+    "cohens_kappa": {"grades_a": [0, 1, 1, 0], "grades_b": [0, 1, 0, 0]},
     "mcnemar": {"x": [0, 1, 1], "y": [1, 1, 0]},
     "noncentral_chi2_interval": {"chi2": 3.0, "df": 2.0},
     "noncentral_f_interval": {"f": 3.0, "df1": 2.0, "df2": 9.0},

@@ -8,22 +8,29 @@ from pathlib import Path
 from typing import NamedTuple
 
 from joulebench.analysis.analysis_frame import AnalysisFrame
+from joulebench.answer_energy import per_correct
 from joulebench.audit.design_factors import level_key
 from joulebench.exclusion import level_text
 from joulebench.joules import Energy
 from joulebench.record import Run, RunTable
 from joulebench.run_row import headline_energy
 
+PER_CORRECT = "energy_per_correct_j"
+
 OF_HEADLINE = frozenset({"energy_j", "energy_per_token_j", "energy_per_example_j", "power_w",
-                         "j_per_b"})  # fmt: skip
+                         "j_per_b", PER_CORRECT})  # fmt: skip
 """Responses that are the energy of a run over something known."""
 
 
 class _Biases(NamedTuple):
-    """Levels of a run, and its biases over its energy, by source and machine."""
+    """Levels of a run, and its biases over its energy, by source and machine.
+
+    ``correct`` are those of the energy of one correct answer.
+    """
 
     levels: Mapping[str, str]
     shares: Mapping[str, float]
+    correct: Mapping[str, float]
 
 
 def recorded_biases(frame: AnalysisFrame, response: str, by: str) -> dict[str, Energy]:
@@ -49,7 +56,8 @@ def recorded_biases(frame: AnalysisFrame, response: str, by: str) -> dict[str, E
     for run in _read(frame.path, (frame.path / "runs.jsonl").stat().st_mtime_ns):
         key = tuple(level_key(run.levels.get(column, "")) for column in columns)
         if key in names:
-            found.setdefault(names[key], []).append(run.shares)
+            shares = run.correct if response == PER_CORRECT else run.shares
+            found.setdefault(names[key], []).append(shares)
     return {name: _mean(runs) for name, runs in found.items()} if len(found) == len(names) else {}
 
 
@@ -68,8 +76,17 @@ def _of_run(run: Run) -> _Biases | None:
     levels = {name: level_text(level) for name, level in run.levels.items()}
     levels = {"testbed": run.testbed, "host": run.host, **levels}
     # Channels of two machines may have one name, and their sensors still err apart.
-    placed = energy.at(run.host).biases
-    return _Biases(levels, {source: bias / energy.joules for source, bias in placed.items()})
+    placed_energy = energy.at(run.host)
+    placed = placed_energy.biases
+    shares = {source: bias / energy.joules for source, bias in placed.items()}
+    each = per_correct(run, placed_energy)
+    return _Biases(
+        levels,
+        shares,
+        {}
+        if each is None
+        else {source: bias / each.joules for source, bias in each.biases.items()},
+    )
 
 
 def _mean(runs: list[Mapping[str, float]]) -> Energy:

@@ -135,7 +135,12 @@ def _notes(
         if all(constant(side, each.name) for side in sides):
             yield f"{each.name} is the same in all rows of A and in all of B: nothing scatters"
     if any(each.name == "energy_per_correct_j" for each in found):
-        yield "energy per correct answer is that of these very items"
+        recorded = all(side.records for side in sides)
+        yield "energy per correct answer " + (
+            "holds in its interval what so many items leave open of the accuracies"
+            if recorded
+            else "is that of these very items"
+        )
     if not blocks:
         known = all(side.records for side in sides)
         yield (

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from joulebench.answer_energy import ITEMS, per_correct
 from joulebench.comparison.matching import SharedCell
 from joulebench.comparison.places import one_meter, place_of
 from joulebench.comparison.side import Rows, Side
@@ -71,6 +72,8 @@ class SidesBias:
         """
         if self.a is None and self.b is None:
             return "neither source states what its sensors add"
+        if any(source.startswith(ITEMS) for side in (self.a, self.b) for source in side or ()):
+            return f"the sensors and which items were asked add {_percent(bias)}"
         if not self.stated:
             silent, telling = ("A", "B") if self.a is None else ("B", "A")
             return (
@@ -109,10 +112,15 @@ class BiasReader:
     def _by_source(self) -> tuple[Mapping[str, Floats] | None, Mapping[str, Floats] | None]:
         return _of_records(self._a), _of_records(self._b)
 
+    @cached_property
+    def _by_correct(self) -> tuple[Mapping[str, Floats] | None, Mapping[str, Floats] | None]:
+        return _of_records(self._a, correct=True), _of_records(self._b, correct=True)
+
     def of(self, response: str) -> SidesBias:
         """Give the biases of a response on both sides."""
         if self._a.records and self._b.records and response in OF_HEADLINE:
-            return SidesBias(*self._by_source, self.one)
+            correct = response == "energy_per_correct_j"
+            return SidesBias(*(self._by_correct if correct else self._by_source), self.one)
         return SidesBias(
             self._of_column(self._a, response), self._of_column(self._b, response), self.one, False
         )
@@ -128,17 +136,27 @@ class BiasReader:
         return {f"gain of {where}": np.where(np.isfinite(shares), shares, np.nan)}
 
 
-def _of_records(side: Side) -> Mapping[str, Floats] | None:
-    """Give the relative biases of the headline energy of each run, by source and board."""
+def _of_records(side: Side, *, correct: bool = False) -> Mapping[str, Floats] | None:
+    """Give the relative biases of the headline energy of each run, by source and board.
+
+    Args:
+        side: One side.
+        correct: Of the energy of one correct answer, which the items asked add to.
+    """
     found: dict[str, Floats] = {}
     for place, run in enumerate(side.records):
         energy = headline_energy(run)
+        if energy is not None and correct:
+            energy = per_correct(run, energy)
         if energy is None or energy.joules <= 0:
             continue
         for source, bias in energy.biases.items():
-            channel = source.partition(" ")[2]
-            board, _ = place_of(channel, run.host, side.hosts or {}, side.letter)
-            shares = found.setdefault(f"{source} at {board}", np.zeros(len(side)))
+            name = source
+            if not source.startswith(ITEMS):
+                channel = source.partition(" ")[2]
+                board, _ = place_of(channel, run.host, side.hosts or {}, side.letter)
+                name = f"{source} at {board}"
+            shares = found.setdefault(name, np.zeros(len(side)))
             shares[place] = bias / energy.joules
     return found or None
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from joulebench.stats.fitted_instead import Offer, fitted_instead
     from joulebench.stats.friedman import friedman, quade
     from joulebench.stats.games_howell import games_howell
+    from joulebench.stats.kappa import cohens_kappa
     from joulebench.stats.kruskal import kruskal
     from joulebench.stats.linear_model import LinearModel, lm
     from joulebench.stats.lmm import lmm
@@ -96,6 +97,7 @@ _HOMES = {
     "bootstrap_contrast": "bootstrap_contrast",
     "cliffs_delta": "cliffs_delta",
     "cohens_d": "standardised_difference",
+    "cohens_kappa": "kappa",
     "compare": "lmm_compare",
     "confidence_sequence": "confidence_sequence",
     "ConfidenceSequence": "confidence_sequence",
@@ -200,6 +202,7 @@ __all__ = [
     "bootstrap_contrast",
     "cliffs_delta",
     "cohens_d",
+    "cohens_kappa",
     "compare",
     "confidence_sequence",
     "dunn",

@@ -1,0 +1,54 @@
+"""How far a judge agrees with rules and with people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from joulebench.errors import UsageError
+from joulebench.tasks.jsonl import read_objects
+
+Grades = Sequence[bool | None]
+
+
+def read_labels(file: str) -> dict[str, bool]:
+    """Read people's judgements by request id.
+
+    Raises:
+        UsageError: A line that is none, with its number, or the same request twice.
+    """
+    found: dict[str, bool] = {}
+    for where, row in read_objects(Path(file).expanduser()):
+        request_id, label = row.get("request_id"), row.get("label")
+        if not isinstance(request_id, str) or not isinstance(label, bool):
+            raise UsageError(f'{where}: write {{"request_id": "boolq-0000", "label": true}}')
+        if request_id in found:
+            raise UsageError(f"{where}: request {request_id!r} is judged twice; keep one line")
+        found[request_id] = label
+    if not found:
+        raise UsageError(f"{file}: no judgements; give one a line, or remove tasks.score.human")
+    return found
+
+
+def agreement(judge: Grades, others: Mapping[str, Grades]) -> dict[str, Any]:
+    """Give how far a judge agrees with others, over what both have graded.
+
+    Returns:
+        For each of the others ``n``, ``agreed`` (of n), and Cohen's ``kappa`` with its 95 %
+        interval ``low`` and ``high``; null where all grades are alike.
+    """
+    return {name: _with_one(judge, grades) for name, grades in others.items()}
+
+
+def _with_one(judge: Grades, other: Grades) -> dict[str, Any]:
+    from joulebench.stats.kappa import cohens_kappa
+
+    both = [(a, b) for a, b in zip(judge, other, strict=True) if a is not None and b is not None]
+    told: dict[str, Any] = {"n": len(both), "agreed": sum(a == b for a, b in both)}
+    if not both:
+        return told | {"kappa": None, "low": None, "high": None}
+    kappa = cohens_kappa([a for a, _ in both], [b for _, b in both])
+    figures = {"kappa": kappa.value, "low": kappa.low, "high": kappa.high}
+    return told | {name: None if math.isnan(f) else f for name, f in figures.items()}
