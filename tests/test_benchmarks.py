@@ -182,3 +182,15 @@ def test_the_orchestrator_is_timed(tmp_path: Path) -> None:
         assert 0 < found[part]["beyond_s"] < found[part]["wall_s"]
     assert "| CPU a trial |" in said
     assert "20 ms: " in said
+
+
+def test_the_client_is_compared_with_a_raw_loop(tmp_path: Path) -> None:
+    place = tmp_path / "figures.json"
+    done = run("openai_client.py", "--rounds", "1", "--scale", "1", "--json", str(place))
+    (found,) = json.loads(place.read_text())
+    assert found.keys() == {"ours", "raw"}
+    for figures in found.values():
+        assert figures["request, wall"] > 0
+        assert figures["request, processor"] > 0
+        assert 0 <= figures["server's share of a core"] < 1
+    assert "| token every 10 ms, processor |" in done.stdout

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 Body = dict[str, Any]
@@ -27,11 +29,18 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = False
     block_on_close = True
+    request_queue_size = 256  # else a burst of connections waits for a second
 
-    def __init__(self, port: int = 0, *, way: str = "", key: str = "") -> None:
-        super().__init__(("127.0.0.1", port), Answering)
+    def __init__(
+        self, port: int = 0, *, way: str = "", key: str = "", host: str = "127.0.0.1"
+    ) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), Answering)
+        self.host = f"[{host}]" if ":" in host else host
         self.way, self.key = way, key
         self.asked: list[Body] = []
+        self.paths: list[str] = []
+        self.recorded = b""
         self.headers_seen: list[dict[str, str]] = []
         self.busy_left = 2
         self.under_way = self.most_under_way = 0
@@ -41,7 +50,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"http://{self.host}:{self.server_port}"
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
@@ -69,6 +78,7 @@ class Answering(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             server.asked.append(body)
+            server.paths.append(self.path)
             server.headers_seen.append(dict(self.headers.items()))
             server.under_way += 1
             server.most_under_way = max(server.most_under_way, server.under_way)
@@ -146,6 +156,24 @@ class Answering(BaseHTTPRequestHandler):
             piece(body, "", "stop") | {"usage": {"prompt_tokens": 2, "completion_tokens": 1}}
         )
         self._finish()
+
+    def way_recorded(self, body: Body, prompt: str) -> None:
+        """The bytes that a test gave, cut anywhere."""
+        self._begin()
+        for begin in range(0, len(self.server.recorded), 37):
+            self._raw(self.server.recorded[begin : begin + 37])
+        self._finish()
+
+    def way_exits_once(self, body: Body, prompt: str) -> None:
+        """The whole server ends in the middle of an answer; one that is started anew does not."""
+        mark = Path(sys.argv[2])
+        if mark.exists():
+            return self.way_plain(body, prompt)
+        mark.touch()
+        self._begin()
+        self._piece(body, "half")
+        self.wfile.flush()
+        os._exit(9)
 
     def way_dies(self, body: Body, prompt: str) -> None:
         self._begin()
@@ -277,9 +305,9 @@ def answer_of(prompt: str, body: Body) -> list[str]:
 
 
 @contextmanager
-def serving(*, way: str = "", key: str = "") -> Iterator[Server]:
+def serving(*, way: str = "", key: str = "", host: str = "127.0.0.1") -> Iterator[Server]:
     """A server on a free port for as long as the block lasts."""
-    server = Server(way=way, key=key)
+    server = Server(way=way, key=key, host=host)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -178,34 +178,47 @@ _SERVE = os.environ.get("JOULEBENCH_TRANSFORMERS") or shutil.which(
 """Command line of transformers; another environment's where the variable names one."""
 
 
-def _why_not() -> str:
-    if _SERVE is None:
-        return "transformers is not installed"
-    if "JOULEBENCH_TRANSFORMERS" in os.environ:
-        return ""
+@pytest.fixture
+def transformers_serve() -> str:
+    """The program; where what it needs is missing a test is skipped, or fails in CI."""
     lacks = [name for name in ("openai", "accelerate") if importlib.util.find_spec(name) is None]
-    return f"transformers serve needs {' and '.join(lacks)}" if lacks else ""
+    if _SERVE is not None and ("JOULEBENCH_TRANSFORMERS" in os.environ or not lacks):
+        return _SERVE
+    why = f"transformers serve needs {' and '.join(lacks) or 'transformers'}"
+    if "JOULEBENCH_REQUIRED_PROGRAMS" in os.environ:
+        pytest.fail(why)
+    pytest.skip(f"{why}: pip install 'joulebench[transformers,serve]'")
 
 
 @needs_torch
-@pytest.mark.skipif(bool(_why_not()), reason=_why_not())
-@pytest.mark.parametrize("endpoint", ["chat", "completions"])
-def test_transformers_serve(tmp_path: Path, endpoint: str) -> None:
+def test_transformers_serve(tmp_path: Path, transformers_serve: str) -> None:
     """A real server with a model built on the spot, as a study would start it."""
-    words = [_SERVE, "serve", "{model}", "--host", "127.0.0.1", "--port", "{port}"]
+    words = [transformers_serve, "serve", "{model}", "--host", "127.0.0.1", "--port", "{port}"]
     command = ["env", "HF_HUB_OFFLINE=1", "OMP_NUM_THREADS=1", *words, "--device", "cpu"]
-    serve = {"command": command, "ready": "/health", "timeout_s": 60}
-    engine = OpenAIEngine("tiny_a", serve=serve, endpoint=endpoint)
+    serve = {"command": command, "ready": "/health", "timeout_s": 120}
+    engine = OpenAIEngine("tiny_a", serve=serve)
     engine.use_log(tmp_path / "server.txt")
     with closing(engine):
         engine.import_libraries()
         engine.load()
-        answers = engine.generate(requests(), Sampling(max_tokens=6))
+        check_answers(engine)
         facts = engine.facts()
+        # A second engine finds the server running, and asks its other endpoint.
+        served_as = facts["served_as"]
+        other = OpenAIEngine("tiny_a", url=engine.url, served_as=served_as, endpoint="completions")
+        with closing(other):
+            other.import_libraries()
+            other.load()
+            check_answers(other)
+    assert facts["random_weights"] is True
+    assert facts["remote"] is False
+
+
+def check_answers(engine: OpenAIEngine) -> None:
+    answers = engine.generate(requests(), Sampling(max_tokens=6))
     for answer in answers:
         assert 1 <= answer.tokens_out <= 6
         assert answer.start_s < answer.first_token_s <= answer.stop_s
         assert answer.tokens_from == "usage"
+        assert len(answer.token_s) <= answer.tokens_out
     assert 0 < answers[0].tokens_in < answers[1].tokens_in
-    assert facts["random_weights"] is True
-    assert facts["remote"] is False

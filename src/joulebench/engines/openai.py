@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 from joulebench.engines.openai_address import endpoint_root, is_here, origin
 from joulebench.engines.openai_body import Form
 from joulebench.engines.openai_client import Client, Patience, api_key
+from joulebench.engines.openai_online import UnderWay
 from joulebench.engines.openai_options import (
     checked_fields,
     checked_number,
@@ -46,7 +46,8 @@ class OpenAIEngine:
         endpoint: ``chat`` or ``completions``.
         stream: Have answers sent as they are generated, so that their tokens have times.
         timeout_s: Longest that one request may take, s.
-        concurrency: Most requests of a batch that are under way at a time.
+        concurrency: Most requests of a batch that are under way at a time; a load that is closed
+            or open says itself how many are.
         retries: How often a request that a busy server turned away is made again.
         extra: Fields added to each request; ``None`` leaves a field out.
         serve: How a local server is started: ``command``, ``ready``, ``timeout_s``.
@@ -95,9 +96,9 @@ class OpenAIEngine:
         self._log: Path | None = None
         self._server: ServerProcess | None = None
         self._client: Client | None = None
+        self._under_way = UnderWay()
         self._seen: dict[str, Any] = {}
         self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
 
     def use_log(self, path: Path) -> None:
         """Have a server that is started write its output there."""
@@ -130,7 +131,7 @@ class OpenAIEngine:
         try:
             self._connect()
             if not self._seen["remote"]:
-                self._one(Request("load", "Hello"), Sampling(max_tokens=1))
+                self._ready().run(self._one(Request("load", "Hello"), Sampling(max_tokens=1)))
         except BaseException:
             self.close()
             raise
@@ -148,23 +149,37 @@ class OpenAIEngine:
         check_sampling(sampling)
         if not requests:
             return []
-        if len(requests) == 1:
-            try:
-                return [self._one(requests[0], sampling)]
-            except UsageError as error:
-                raise GenerationFailed(self._why(error)) from error
-        with ThreadPoolExecutor(min(self.concurrency, len(requests)), "openai") as threads:
-            asked = [threads.submit(self._one, request, sampling) for request in requests]
-            wait(asked, return_when=FIRST_EXCEPTION)
-            for future in asked:  # those not begun, where one has failed
-                future.cancel()
-        return self._gathered(asked)
+        answers, error = self._ready().run(self._all(requests, sampling))
+        if error is not None:
+            raise GenerationFailed(self._why(error), answers) from error
+        return answers
+
+    def submit(self, request: Request, sampling: Sampling) -> None:
+        """Ask for an answer beside the others that are under way, however many these are.
+
+        Raises:
+            UsageError: A sampling that contradicts itself.
+        """
+        check_sampling(sampling)
+        self._under_way.add(self._ready().start(self._one(request, sampling)))
+
+    def collect(self, timeout_s: float) -> list[Response]:
+        """Give the answers that are there, waiting for the first one at most so long, s.
+
+        Raises:
+            GenerationFailed: A request that brought no answer; holds the answers to others.
+        """
+        answers, error = self._under_way.collect(timeout_s)
+        if isinstance(error, UsageError):
+            raise GenerationFailed(self._why(error), answers) from error
+        if error is not None:
+            raise error
+        return answers
 
     def facts(self) -> dict[str, Any]:
         """Give address, settings, who counted the tokens, retries and what the server tells."""
         client = self._client
-        with self._lock:
-            counts = {name: self._counts[name] for name in _COUNTED}
+        counts = {name: self._counts[name] for name in _COUNTED}
         retried = {
             "retries": client.retries if client else 0,
             "retry_wait_s": round(client.retry_wait_s, 3) if client else 0.0,
@@ -188,6 +203,7 @@ class OpenAIEngine:
 
     def close(self) -> None:
         """Close the connections, and stop the server if it was started here."""
+        self._under_way = UnderWay()
         client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -235,33 +251,46 @@ class OpenAIEngine:
         server.wait_until(lambda: 200 <= client.get(serve.ready)[0] < 300, serve.timeout_s)
         self._seen["server_ready_s"] = round(time.monotonic() - start_s, 3)
 
-    def _one(self, request: Request, sampling: Sampling) -> Response:
+    def _ready(self) -> Client:
         if self._client is None:
             raise RuntimeError("load() has not been called")
+        return self._client
+
+    async def _all(
+        self, requests: Sequence[Request], sampling: Sampling
+    ) -> tuple[list[Response], UsageError | None]:
+        """Ask for all; after a failure those under way are waited for, and no other is begun."""
+        found: dict[int, Response] = {}
+        failures: list[UsageError] = []
+        places = iter(range(len(requests)))
+
+        async def ask_on() -> None:
+            for place in places:
+                try:
+                    found[place] = await self._one(requests[place], sampling)
+                except UsageError as error:
+                    failures.append(error)
+                if failures:
+                    return
+
+        async with asyncio.TaskGroup() as users:
+            for _ in range(min(self.concurrency, len(requests))):
+                users.create_task(ask_on())
+        return [found[place] for place in sorted(found)], failures[0] if failures else None
+
+    async def _one(self, request: Request, sampling: Sampling) -> Response:
         form = Form(self._name, self._chat, self._stream, self.extra)
-        reply = self._client.ask(form.path, form.body(request, sampling))
+        reply = await self._ready().answer(form.path, form.body(request, sampling))
         try:
             response = reply.response(request.request_id)
         except ReplyError as error:
             raise UsageError(f"engine 'openai': the server {self.url}: {error}") from error
-        with self._lock:
-            self._counts[f"counted_by_{response.tokens_from}"] += 1
-            self._counts["outputs_short"] += response.tokens_out < sampling.min_tokens
-            self._counts["untimed"] += math.isnan(response.first_token_s)
-            if reply.model:
-                self._seen["model_told"] = reply.model
+        self._counts[f"counted_by_{response.tokens_from}"] += 1
+        self._counts["outputs_short"] += response.tokens_out < sampling.min_tokens
+        self._counts["untimed"] += math.isnan(response.first_token_s)
+        if reply.model:
+            self._seen["model_told"] = reply.model
         return response
-
-    def _gathered(self, asked: Sequence[Future[Response]]) -> list[Response]:
-        done = [each for each in asked if not each.cancelled()]
-        answers = [each.result() for each in done if each.exception() is None]
-        for each in done:
-            error = each.exception()
-            if isinstance(error, UsageError):
-                raise GenerationFailed(self._why(error), answers) from error
-            if error is not None:
-                raise error
-        return answers
 
     def _why(self, error: UsageError) -> str:
         """Say why, with the end of the server's log where it was started here."""

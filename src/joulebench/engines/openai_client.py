@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from joulebench.engines.openai_address import origin
 from joulebench.engines.openai_body import DISPENSABLE
+from joulebench.engines.openai_loop import Loop
 from joulebench.engines.openai_reply import Reply, ReplyError, parsed, said, shown
 from joulebench.errors import UsageError
 
 if TYPE_CHECKING:
     import httpx
+
+T = TypeVar("T")
 
 LARGEST_BYTES = 64 << 20
 """Longest answer that is read."""
@@ -75,6 +79,8 @@ def api_key(variable: str | None) -> str:
 class Client:
     """Asks one server; may be used by several threads at a time.
 
+    What it asks is done by a thread of its own, that waits for all answers.
+
     Args:
         root: Address that ``/chat/completions`` is appended to.
         key: Sent as a bearer token; empty for none.
@@ -91,25 +97,37 @@ class Client:
         self.retry_wait_s = 0.0
         self.dropped: list[str] = []
         self._key = key
-        self._lock = threading.Lock()
-        self._client = httpx.Client(
+        self._client = httpx.AsyncClient(
             headers={"Accept-Encoding": "identity"}
             | ({"Authorization": f"Bearer {key}"} if key else {}),
             timeout=httpx.Timeout(patience.timeout_s, connect=min(_CONNECT_S, patience.timeout_s)),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
             trust_env=proxies,
+            transport=None if proxies or not root.startswith("http:") else _wire(),
         )
+        self._loop = Loop()
 
     def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections; what is under way ends without an answer."""
+        self._loop.close(self._client.aclose)
+
+    def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin a coroutine that awaits :meth:`answer`; what comes of it is in the future."""
+        return self._loop.start(work)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work of a coroutine that awaits :meth:`answer`."""
+        return self._loop.run(work)
 
     def get(self, path: str, timeout_s: float = 5.0) -> tuple[int, Any]:
         """Give status and document at a path of the server; ``(0, reason)`` without an answer."""
+        return self.run(self._get(path, timeout_s))
+
+    async def _get(self, path: str, timeout_s: float) -> tuple[int, Any]:
         import httpx
 
         try:
-            answer = self._client.get(origin(self.root) + path, timeout=timeout_s)
+            answer = await self._client.get(origin(self.root) + path, timeout=timeout_s)
         except httpx.HTTPError as error:
             return 0, self._clean(_reason(error))
         try:
@@ -117,7 +135,7 @@ class Client:
         except ValueError:
             return answer.status_code, None
 
-    def ask(self, path: str, body: Mapping[str, Any]) -> Reply:
+    async def answer(self, path: str, body: Mapping[str, Any]) -> Reply:
         """Make one request and give its answer, complete.
 
         A server that is busy (429, 503) is asked again after the time that it tells; a field that
@@ -128,37 +146,36 @@ class Client:
         """
         for attempt in range(self.patience.retries + 1):
             try:
-                return self._once(path, self._without_refused(body))
+                return await self._once(path, self._without_refused(body))
             except _Again as why:
                 if attempt >= min(self.patience.retries, why.most):
                     raise self._failed(f"{why}; tried {attempt + 1} times") from why
-                self._pause(why, attempt)
+                await self._pause(why, attempt)
         raise AssertionError("unreachable")
 
     def _without_refused(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in body.items() if name not in self.dropped}
 
-    def _pause(self, why: _Again, attempt: int) -> None:
+    async def _pause(self, why: _Again, attempt: int) -> None:
         pause_s = _FIRST_PAUSE_S * 2**attempt if why.pause_s is None else why.pause_s
         longest_s = min(LONGEST_PAUSE_S, self.patience.timeout_s)
         if pause_s > longest_s and why.pause_s is not None:
             raise self._failed(f"{why}; it asks to wait {pause_s:g} s: try later") from why
-        time.sleep(min(pause_s, longest_s))
-        with self._lock:
-            self.retries += 1
-            self.retry_wait_s += pause_s
+        await asyncio.sleep(min(pause_s, longest_s))
+        self.retries += 1
+        self.retry_wait_s += pause_s
 
-    def _once(self, path: str, body: Mapping[str, Any]) -> Reply:
+    async def _once(self, path: str, body: Mapping[str, Any]) -> Reply:
         import httpx
 
         start_s = time.monotonic()
         begun = False
         try:
-            with self._client.stream("POST", self.root + path, json=body) as answer:
+            async with self._client.stream("POST", self.root + path, json=body) as answer:
                 begun = True
                 if answer.status_code != 200:
-                    return self._refused(path, body, answer, start_s)
-                return self._read(answer, start_s)
+                    return await self._refused(path, body, answer, start_s)
+                return await self._read(answer, start_s)
         except ReplyError as error:
             raise self._failed(f"{error}; see the server's log") from error
         except httpx.TimeoutException as error:
@@ -175,23 +192,23 @@ class Client:
                 "server's log, it may have crashed or run out of memory"
             ) from error
 
-    def _read(self, answer: httpx.Response, start_s: float) -> Reply:
+    async def _read(self, answer: httpx.Response, start_s: float) -> Reply:
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().casefold()
         if kind == "text/event-stream":
-            return self._streamed(answer, start_s)
+            return await self._streamed(answer, start_s)
         reply = Reply(start_s, streamed=False)
-        document = parsed(self._whole(answer, start_s))
+        document = parsed(await self._whole(answer, start_s))
         reply.take(document, time.monotonic())
         if not (isinstance(document, dict) and document.get("choices")):
             raise ReplyError(f"it sent no choices: {shown(str(document))!r}")
         return reply
 
-    def _streamed(self, answer: httpx.Response, start_s: float) -> Reply:
+    async def _streamed(self, answer: httpx.Response, start_s: float) -> Reply:
         import httpx
 
         reply, size = Reply(start_s, streamed=True), 0
         try:
-            for data in answer.iter_raw():
+            async for data in answer.aiter_raw():
                 now_s = time.monotonic()
                 reply.feed(data, now_s)
                 size += len(data)
@@ -202,9 +219,9 @@ class Client:
         reply.close(time.monotonic())
         return reply
 
-    def _whole(self, answer: httpx.Response, start_s: float) -> bytes:
+    async def _whole(self, answer: httpx.Response, start_s: float) -> bytes:
         body = bytearray()
-        for data in answer.iter_raw():
+        async for data in answer.aiter_raw():
             body += data
             self._refuse_endless(len(body), time.monotonic() - start_s)
         return bytes(body)
@@ -218,11 +235,11 @@ class Client:
                 "engine.timeout_s or lower engine.concurrency"
             )
 
-    def _refused(
+    async def _refused(
         self, path: str, body: Mapping[str, Any], answer: httpx.Response, start_s: float
     ) -> Reply:
         """Deal with a status other than 200: ask without what it refuses, or say what to do."""
-        text = self._whole(answer, start_s)
+        text = await self._whole(answer, start_s)
         try:
             why = said(parsed(text))
         except ReplyError:
@@ -231,7 +248,7 @@ class Client:
         if status in _BUSY and "insufficient_quota" not in text.decode("utf-8", "replace"):
             raise _Again(f"it is busy (HTTP {status}: {why})", _retry_after_s(answer))
         if status in _REFUSED and self._drop(body, text.decode("utf-8", "replace")):
-            return self._once(path, self._without_refused(body))
+            return await self._once(path, self._without_refused(body))
         raise self._failed(f"HTTP {status}: {why}; {_remedy(status, why, body)}")
 
     def _drop(self, body: Mapping[str, Any], text: str) -> bool:
@@ -240,8 +257,7 @@ class Client:
         named = [name for name in present if name in text] or present
         if not named:
             return False
-        with self._lock:
-            self.dropped += [name for name in named if name not in self.dropped]
+        self.dropped += [name for name in named if name not in self.dropped]
         return True
 
     def _failed(self, why: str) -> AskFailed:
@@ -249,6 +265,12 @@ class Client:
 
     def _clean(self, text: str) -> str:
         return text.replace(self._key, "[hidden]") if self._key else text
+
+
+def _wire() -> httpx.AsyncBaseTransport:
+    from joulebench.engines.openai_wire import Wire
+
+    return Wire()
 
 
 def _retry_after_s(answer: httpx.Response) -> float | None:

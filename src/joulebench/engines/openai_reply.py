@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from joulebench.engines.openai_alike import Alike
 from joulebench.work import Response
 
 _SHOWN = 200
@@ -35,6 +36,7 @@ class Reply:
         self.model = ""
         self.ended = False
         self._rest = b""
+        self._alike = Alike()
 
     def feed(self, data: bytes, now_s: float) -> None:
         """Take what came over the connection at a time.
@@ -44,7 +46,8 @@ class Reply:
         """
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._line(line, now_s)
+            if line:
+                self._line(line, now_s)
 
     def close(self, now_s: float) -> None:
         """Take note that no more comes.
@@ -60,16 +63,25 @@ class Reply:
 
     def _line(self, line: bytes, now_s: float) -> None:
         """Take one line; comments and what is no data mean nothing here."""
+        text = self._alike.text(line)
+        if text is not None:
+            self.text.append(text)
+            self.token_s.append(now_s)
+            return
         name, _, value = line.strip().partition(b":")
         if name != b"data" or not value.strip():
             return
         if value.strip() == b"[DONE]":
             self.ended = True
             return
-        self.take(parsed(value), now_s)
+        if self.take(parsed(value), now_s):
+            self._alike.learn(line, self.text[-1])
 
-    def take(self, document: Any, now_s: float) -> None:
+    def take(self, document: Any, now_s: float) -> bool:
         """Take one document: a piece of a stream, or a whole answer.
+
+        Returns:
+            Whether it brought text, and not the end.
 
         Raises:
             ReplyError: It tells an error, or has another form.
@@ -82,10 +94,11 @@ class Reply:
             self.usage = document["usage"]
         self.model = str(document.get("model") or self.model)
         choices = document.get("choices")
-        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-            self._choice(choices[0], now_s)
+        if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
+            return False
+        return self._choice(choices[0], now_s)
 
-    def _choice(self, choice: Mapping[str, Any], now_s: float) -> None:
+    def _choice(self, choice: Mapping[str, Any], now_s: float) -> bool:
         part = choice.get("delta") or choice.get("message") or choice
         if not isinstance(part, dict):
             raise ReplyError(f"it sent a choice of an unknown form: {shown(json.dumps(choice))!r}")
@@ -99,6 +112,8 @@ class Reply:
         if choice.get("finish_reason"):
             self.finish_reason = str(choice["finish_reason"])
             self.stop_s = now_s
+            return False
+        return isinstance(text, str) and bool(text)
 
     def response(self, request_id: str) -> Response:
         """Give the response, its tokens counted by the server, or else by its pieces.
