@@ -32,8 +32,8 @@ def engine() -> TransformersEngine:
 @pytest.fixture
 def many_ends(monkeypatch: pytest.MonkeyPatch) -> frozenset[int]:
     """Let every eighth token end a sequence, so that a batch ends at different times."""
-    ends = frozenset(range(0, 1024, 8)) - {engine()._pad_id}
-    monkeypatch.setattr(engine(), "_end_ids", ends)
+    ends = frozenset(range(0, 1024, 8)) - {engine()._words.pad_id}
+    monkeypatch.setattr(engine()._words, "end_ids", ends)
     return ends
 
 
@@ -47,7 +47,7 @@ def test_a_batch_gives_the_texts_of_one_at_a_time() -> None:
 
 
 def test_prompt_tokens_are_those_of_the_chat_template() -> None:
-    tokenizer = engine()._tokenizer
+    tokenizer = engine()._words.tokenizer
     for request, answer in zip(requests(), engine().generate(requests(), GREEDY), strict=True):
         chat = [{"role": "user", "content": request.prompt}]
         ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
@@ -71,19 +71,19 @@ def test_counted_tokens_are_those_of_a_plain_generate(many_ends: frozenset[int])
 
     request = requests()[1]
     (answer,) = engine().generate([request], Sampling(max_tokens=40))
-    text = engine()._with_template(request.prompt)
-    given = engine()._tokenizer([text], return_tensors="pt", add_special_tokens=False)
+    text = engine()._words.asked(request.prompt)
+    given = engine()._words.tokenizer([text], return_tensors="pt", add_special_tokens=False)
     with torch.no_grad():
         output = engine()._model.generate(
             **given,
             max_new_tokens=40,
             do_sample=False,
             eos_token_id=sorted(many_ends),
-            pad_token_id=engine()._pad_id,
+            pad_token_id=engine()._words.pad_id,
         )
     new = output[0, given["input_ids"].shape[1] :].tolist()
     assert answer.tokens_out == len(new)
-    assert answer.text == engine()._tokenizer.decode(new, skip_special_tokens=True)
+    assert answer.text == engine()._words.tokenizer.decode(new, skip_special_tokens=True)
 
 
 def test_fewest_tokens_hold_back_the_end(many_ends: frozenset[int]) -> None:
@@ -173,7 +173,7 @@ def test_a_local_model_asks_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_page_of_every_weight_is_touched() -> None:
-    from joulebench.engines.torch_model import touch_weights
+    from joulebench.engines.torch_weights import touch_weights
 
     model = engine()._model
     assert touch_weights(model) >= sum(w.nbytes for w in model.parameters())
@@ -184,7 +184,7 @@ def test_loading_leaves_no_weight_page_to_be_read_later() -> None:
     code = (
         "import resource\n"
         "from joulebench.engines.registry import build_engine\n"
-        "from joulebench.engines.torch_model import touch_weights\n"
+        "from joulebench.engines.torch_weights import touch_weights\n"
         "engine = build_engine({'kind': 'transformers', 'threads': 1, 'device': 'cpu'}, 'tiny_b')\n"
         "engine.load()\n"
         "faults = lambda: sum(resource.getrusage(resource.RUSAGE_SELF)[6:8])\n"

@@ -46,7 +46,7 @@ def fit_context(prompts: Sequence[list[int]], context: int, sampling: Sampling) 
             f"sampling: min_tokens = {sampling.min_tokens} leaves no room for a prompt in a "
             f"context of {context} tokens; ask for fewer"
         )
-    fitted = [_without_middle(ids, room) for ids in prompts]
+    fitted = [without_middle(ids, room) for ids in prompts]
     longest = max(len(ids) for ids in fitted)
     return Fit(
         prompts=fitted,
@@ -55,7 +55,8 @@ def fit_context(prompts: Sequence[list[int]], context: int, sampling: Sampling) 
     )
 
 
-def _without_middle(ids: list[int], room: int) -> list[int]:
+def without_middle(ids: list[int], room: int) -> list[int]:
+    """Give token ids that fit so much room, both ends kept and what is too much left out."""
     if len(ids) <= room:
         return ids
     head = room // 2

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import itertools
-import mmap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from joulebench.engines.model_source import ModelSource
 from joulebench.engines.shapes_weights import draw_model
+from joulebench.engines.torch_checkpoint import checkpoint_scheme, refuse_missing_kernels
+from joulebench.engines.torch_hub import refusal
+from joulebench.engines.torch_memory import in_memory, is_out_of_memory
+from joulebench.engines.torch_options import TorchOptions
+from joulebench.engines.torch_quantize import Quantized, check_scheme, quantize
 from joulebench.errors import Unavailable, UsageError
-
-DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
 def import_torch_libraries(source: ModelSource) -> None:
@@ -56,40 +58,85 @@ def load_tokenizer(source: ModelSource) -> Any:
     )
 
 
-def load_model(source: ModelSource, dtype: str, device: Any) -> Any:
-    """Load a model's weights onto a device, ready for inference; those of a shape are drawn there.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that is ready for inference.
+
+    Args:
+        model: Of transformers, on its device.
+        parameters: How many weights it has.
+        facts: How they are stored, where that is not simply in a type.
+    """
+
+    model: Any
+    parameters: int
+    facts: dict[str, Any]
+
+
+def load_model(source: ModelSource, options: TorchOptions, device: Any) -> Loaded:
+    """Load a model's weights onto a device; those of a shape are drawn.
+
+    Weights that are to be quantised are loaded or drawn in the host's memory first, and go to the
+    device one by one.
 
     Raises:
         UsageError: They are missing, damaged, of an architecture that is not known, or too large.
+        Unavailable: A package that they need is not installed.
     """
-    from transformers import AutoModelForCausalLM
-
-    if source.shape:
-        return draw_model(source, dtype, device)
-    with _no_progress_bar():
-        model = _or_usage_error(
-            source, AutoModelForCausalLM.from_pretrained, local_files_only=source.local, dtype=dtype
-        )
-    return model.to(device).eval()
-
-
-def touch_weights(model: Any) -> int:
-    """Read one byte in every page of every weight, since files are mapped and read lazily.
-
-    Returns:
-        Number of bytes of the weights whose pages are now in memory.
-    """
+    own = checkpoint_scheme(source)
+    if own is not None:
+        return _load_quantised(source, options, device, own)
+    scheme = options.quantization
+    if scheme is None:
+        model = _load_plain(source, options, device)
+        return Loaded(model, _count(model), {})
     import torch
 
-    touched = 0
-    for weight in itertools.chain(model.parameters(), model.buffers()):
-        data = weight.detach()
-        if data.dim() > 0 and data.numel() > 0 and data.is_contiguous():
-            bytes_ = data.view(torch.uint8).flatten()
-            # The last byte as well: a weight need not begin at the edge of a page.
-            (bytes_[:: mmap.PAGESIZE].sum() + bytes_[-1]).item()
-            touched += data.nbytes
-    return touched
+    check_scheme(scheme, device, options.dtype)
+    model = _load_plain(source, options, torch.device("cpu"))
+    parameters = _count(model)
+    with in_memory(device, "loading"):
+        done: Quantized = quantize(model, scheme, device)
+        return Loaded(model.to(device), parameters, done.facts())
+
+
+def _load_plain(source: ModelSource, options: TorchOptions, device: Any) -> Any:
+    attention = {"attn_implementation": options.attention} if options.attention else {}
+    with in_memory(device, "loading"):
+        if source.shape:
+            return _complaint(source, draw_model, source, options.dtype, device, **attention)
+        return _from_files(source, dtype=options.dtype, **attention).to(device).eval()
+
+
+def _load_quantised(source: ModelSource, options: TorchOptions, device: Any, own: str) -> Loaded:
+    """Load a checkpoint whose weights are quantised already, straight onto the device."""
+    if options.quantization is not None:
+        raise UsageError(
+            f"model {source.name!r} is quantised already ({own}); leave engine.quantization out, "
+            "or take the checkpoint that is not"
+        )
+    refuse_missing_kernels(source, own)
+    attention = {"attn_implementation": options.attention} if options.attention else {}
+    with in_memory(device, "loading"):
+        model = _from_files(
+            source, dtype=options.dtype, device_map={"": str(device)}, **attention
+        ).eval()
+    return Loaded(
+        model, model.num_parameters(), {"quantization": own, "quantized_by": "checkpoint"}
+    )
+
+
+def _from_files(source: ModelSource, **options: Any) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    with no_progress_bar():
+        return _or_usage_error(
+            source, AutoModelForCausalLM.from_pretrained, local_files_only=source.local, **options
+        )
+
+
+def _count(model: Any) -> int:
+    return sum(weight.numel() for weight in model.parameters())
 
 
 def pick_device(choice: str) -> Any:
@@ -142,7 +189,7 @@ def _best_device() -> str:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Keep the library's bar off the terminal, where our own progress is shown."""
     from transformers.utils import logging
 
@@ -156,14 +203,16 @@ def _no_progress_bar() -> Iterator[None]:
 
 
 def _or_usage_error(source: ModelSource, load: Any, **options: Any) -> Any:
-    """Load a part of a model, turning a library's complaint into one line."""
+    """Load a part of a model from its place, turning a library's complaint into one line."""
+    return _complaint(source, load, source.place, **options)
+
+
+def _complaint(source: ModelSource, load: Any, *given: Any, **options: Any) -> Any:
     from safetensors import SafetensorError
 
     try:
-        return load(source.place, **options)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as cause:
-        line = next((text.strip() for text in str(cause).splitlines() if text.strip()), "no reason")
-        raise UsageError(
-            f"model {source.name!r} cannot be loaded from {source.place}: {line} "
-            "Check 'model:', and for a hub name the network and your access to it."
-        ) from cause
+        return load(*given, **options)
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as cause:
+        if isinstance(cause, UsageError) or is_out_of_memory(cause):
+            raise
+        raise refusal(source, cause) from cause

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from joulebench.engines.model_source import ModelSource, find_model
-from joulebench.engines.prompt_tokens import Fit, count_output, fit_context, pad_left
-from joulebench.engines.sampling import call_seed, check_sampling
+from joulebench.engines.sampling import check_sampling
 from joulebench.engines.shapes_weights import SEED
-from joulebench.engines.step_clock import StepClock
+from joulebench.engines.torch_choices import choice_logprobs
+from joulebench.engines.torch_compile import compile_model, graphs_compiled
+from joulebench.engines.torch_continuous import ContinuousBatches, cpu_cache_tokens
+from joulebench.engines.torch_memory import PeakMemory, in_memory
 from joulebench.engines.torch_model import (
-    DTYPES,
+    Loaded,
     device_name,
     import_torch_libraries,
     load_model,
     load_tokenizer,
     pick_device,
     synchroniser,
-    touch_weights,
 )
-from joulebench.errors import UsageError, unknown
+from joulebench.engines.torch_options import TorchOptions
+from joulebench.engines.torch_static import StaticBatches
+from joulebench.engines.torch_text import TorchText
+from joulebench.engines.torch_weights import touch_weights, weight_bytes
 from joulebench.work import Request, Response, Sampling
 
 
@@ -36,12 +39,18 @@ class TransformersEngine:
         dtype: ``float32``, ``bfloat16``, ``float16``, or ``auto`` for the checkpoint's own.
         device: ``auto`` (an accelerator if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         max_model_len: Longest sequence, tokens; by default the model's own limit.
+        attention: ``eager``, ``sdpa``, ``flash_attention_2``...; by default the library's choice.
+        compile: Whether the model goes through ``torch.compile``, when it is first run.
+        batching: ``static``, or ``continuous``: requests join and leave one running batch, and
+            the engine offers ``submit`` and ``collect`` besides.
+        quantization: ``int8``, ``nf4``, ``fp4``, ``torchao-...`` or ``2:4``; see
+            :data:`joulebench.engines.torch_options.SCHEMES`.
 
     Raises:
         UsageError: An option that does not exist or a figure out of range.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the options of a study file)
         self,
         model: str | Mapping[str, Any],
         *,
@@ -49,22 +58,35 @@ class TransformersEngine:
         dtype: str = "float32",
         device: str = "auto",
         max_model_len: int | None = None,
+        attention: str | None = None,
+        compile: bool = False,  # noqa: A002 (the option's name)
+        batching: str = "static",
+        quantization: str | None = None,
     ) -> None:
-        if dtype not in DTYPES:
-            raise unknown("engine 'transformers': dtype", dtype, DTYPES)
         self.model_name = model
-        self.threads = _positive("threads", threads)
-        self.dtype = dtype
-        self.device_choice = device
-        self.max_model_len = _positive("max_model_len", max_model_len)
-        self.truncated = 0
-        self.capped = 0
+        self.options = TorchOptions(
+            threads=threads,
+            dtype=dtype,
+            device=device,
+            max_model_len=max_model_len,
+            attention=attention,
+            compiled=compile,
+            batching=batching,
+            quantization=quantization,
+        )
+        if self.options.batching == "continuous":
+            # Only then: a load would otherwise take the engine for one that can.
+            self.submit = self._submit
+            self.collect = self._collect
         self._source: ModelSource | None = None
         self._model: Any = None
-        self._tokenizer: Any = None
+        self._loaded: Loaded | None = None
+        self._weight_bytes = 0
+        self._text: TorchText | None = None
+        self._way: StaticBatches | ContinuousBatches | None = None
         self._device: Any = None
         self._synchronise: Callable[[], None] = _nothing
-        self._end_ids: frozenset[int] = frozenset()
+        self._peak = PeakMemory()
 
     def import_libraries(self) -> None:
         """Import torch, transformers and the model's own code, and find (or build) the model.
@@ -87,75 +109,95 @@ class TransformersEngine:
         import torch
 
         self.import_libraries()
-        if self.threads is not None:
-            torch.set_num_threads(self.threads)
-        self._device = pick_device(self.device_choice)
+        if self.options.threads is not None:
+            torch.set_num_threads(self.options.threads)
+        self._device = pick_device(self.options.device)
         self._synchronise = synchroniser(self._device)
-        self._tokenizer = load_tokenizer(self._found)
-        self._model = load_model(self._found, self.dtype, self._device)
+        tokenizer = load_tokenizer(self._found)
+        self._loaded = load_model(self._found, self.options, self._device)
+        self._model = self._loaded.model
         touch_weights(self._model)
-        self._adopt_token_ids()
+        self._weight_bytes = weight_bytes(self._model)
+        self._adopt(tokenizer)
         self._synchronise()
 
+    def begin_measuring(self) -> None:
+        """Forget the memory's peaks so far: those of the measured work are asked for."""
+        self._peak.begin(self._device)
+
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        """Generate responses for requests that arrive together, as one left-padded batch.
+        """Generate responses for requests that arrive together.
 
         Start is taken before the chat template is applied, so the time to the first token holds
         template, tokenizer and prefill. Output tokens hold the end token, never padding.
 
         Raises:
             UsageError: A sampling that contradicts itself or does not fit the context.
+            GenerationFailed: The memory was too little.
         """
-        import torch
-
         check_sampling(sampling)
         if not requests:
             return []
-        clock = StepClock(self._synchronise)
-        self._synchronise()
-        start_s = time.monotonic()
-        fit = self._fit(requests, sampling)
-        ids, mask = pad_left(fit.prompts, self._pad_id, self._device)
-        if sampling.temperature > 0:
-            torch.manual_seed(call_seed(sampling, requests))
-        output = self._model.generate(
-            inputs=ids,
-            attention_mask=mask,
-            generation_config=self._generation_config(sampling, fit.max_tokens),
-            stopping_criteria=[clock],
-        )
-        rows = output[:, ids.shape[1] :].tolist()
-        self._count(fit, sampling)
-        return [
-            self._response(request, prompt, row, start_s, clock.stamps_s)
-            for request, prompt, row in zip(requests, fit.prompts, rows, strict=True)
-        ]
+        with in_memory(self._device, f"generating for {len(requests)} request(s)"):
+            return self._batches.generate(requests, sampling)
+
+    def choice_logprobs(
+        self, requests: Sequence[Request], choices: Sequence[Sequence[str]]
+    ) -> list[list[float]]:
+        """Give the log-likelihood of each choice as the answer to each request, in nats.
+
+        Raises:
+            UsageError: A request without choices, or one that does not fit the context.
+            GenerationFailed: The memory was too little.
+        """
+        self._stop_thread()  # two threads must not use the model at a time
+        with in_memory(self._device, "weighing choices"):
+            return choice_logprobs(self._model, self._words, requests, choices)
 
     def facts(self) -> dict[str, Any]:
-        """Give versions, model, device and what the context made the engine give up."""
+        """Give versions, model, device, memory and what the context made the engine give up."""
         import torch
         import transformers
 
+        text = self._text
         facts: dict[str, Any] = {
             "kind": "transformers",
             "model": self.model_name,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "threads": torch.get_num_threads(),
-            "dtype": self.dtype,
-            "prompts_truncated": self.truncated,
-            "outputs_capped": self.capped,
+            "dtype": self.options.dtype,
+            "batching": self.options.batching,
+            "prompts_truncated": text.truncated if text else 0,
+            "outputs_capped": text.capped if text else 0,
         }
+        if self.options.compiled:
+            facts |= {"compile": True, "graphs_compiled": graphs_compiled()}
+        facts |= self._peak.facts(self._device)
         return facts | self._model_facts() if self._model is not None else facts
 
     def close(self) -> None:
         """Free the model and give its memory back to the device."""
-        self._model = self._tokenizer = None
+        self._stop_thread()
+        self._model = self._loaded = self._way = None
         gc.collect()
         if self._device is not None and self._device.type == "cuda":
             import torch
 
             torch.cuda.empty_cache()
+
+    def _submit(self, request: Request, sampling: Sampling) -> None:
+        """Take a request and come back at once."""
+        check_sampling(sampling)
+        self._running.submit(request, sampling)
+
+    def _collect(self, timeout_s: float) -> list[Response]:
+        """Give the answers that are there, waiting for the first one at most ``timeout_s``."""
+        return self._running.collect(timeout_s)
+
+    def _stop_thread(self) -> None:
+        if isinstance(self._way, ContinuousBatches):
+            self._way.stop()
 
     @property
     def _found(self) -> ModelSource:
@@ -164,85 +206,57 @@ class TransformersEngine:
         return self._source
 
     @property
-    def _pad_id(self) -> int:
-        return int(self._tokenizer.pad_token_id)
+    def _words(self) -> TorchText:
+        if self._text is None:
+            raise RuntimeError("load() has not been called")
+        return self._text
 
     @property
-    def _context(self) -> int:
-        own = getattr(self._model.config, "max_position_embeddings", None) or 2**31
-        return min(own, self.max_model_len or own)
+    def _batches(self) -> StaticBatches | ContinuousBatches:
+        if self._way is None:
+            raise RuntimeError("load() has not been called")
+        return self._way
 
-    def _adopt_token_ids(self) -> None:
+    @property
+    def _running(self) -> ContinuousBatches:
+        if not isinstance(self._way, ContinuousBatches):
+            raise RuntimeError("load() has not been called")
+        return self._way
+
+    def _adopt(self, tokenizer: Any) -> None:
         """Keep the checkpoint's end tokens and drop its sampling defaults: the study decides."""
         from transformers import GenerationConfig
 
-        own = self._model.generation_config.eos_token_id
-        end = own if own is not None else self._tokenizer.eos_token_id
-        self._end_ids = frozenset([end] if isinstance(end, int) else end or [])
-        if self._tokenizer.pad_token_id is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token or self._tokenizer.bos_token
+        ends = self._model.generation_config.eos_token_id
+        self._text = TorchText(tokenizer, ends, self._context())
         self._model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call, unused-ignore]
+        if self.options.compiled:
+            compile_model(self._model)
+        if self.options.batching == "continuous":
+            self._way = ContinuousBatches(self._model, self._text, self._device)
+        else:
+            self._way = StaticBatches(self._model, self._text, self._device, self._synchronise)
 
-    def _generation_config(self, sampling: Sampling, max_tokens: int) -> Any:
-        from transformers import GenerationConfig
-
-        drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
-        return GenerationConfig(  # type: ignore[no-untyped-call, unused-ignore]
-            max_new_tokens=max_tokens,
-            min_new_tokens=sampling.min_tokens or None,
-            do_sample=sampling.temperature > 0,
-            eos_token_id=sorted(self._end_ids) or None,
-            pad_token_id=self._pad_id,
-            **(drawn if sampling.temperature > 0 else {}),
-        )
-
-    def _fit(self, requests: Sequence[Request], sampling: Sampling) -> Fit:
-        texts = [self._with_template(request.prompt) for request in requests]
-        special = self._tokenizer.chat_template is None
-        ids = self._tokenizer(texts, add_special_tokens=special, verbose=False)["input_ids"]
-        return fit_context(ids, self._context, sampling)
-
-    def _with_template(self, prompt: str) -> str:
-        if self._tokenizer.chat_template is None:
-            return prompt
-        chat = [{"role": "user", "content": prompt}]
-        text = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-        return str(text)
-
-    def _count(self, fit: Fit, sampling: Sampling) -> None:
-        self.truncated += fit.truncated
-        self.capped += len(fit.prompts) if fit.max_tokens < sampling.max_tokens else 0
-
-    def _response(
-        self,
-        request: Request,
-        prompt: Sequence[int],
-        row: Sequence[int],
-        start_s: float,
-        stamps_s: Sequence[float],
-    ) -> Response:
-        tokens, reason = count_output(row, self._end_ids)
-        return Response(
-            request_id=request.request_id,
-            text=self._tokenizer.decode(row[:tokens], skip_special_tokens=True),
-            tokens_in=len(prompt),
-            tokens_out=tokens,
-            start_s=start_s,
-            first_token_s=stamps_s[0],
-            stop_s=stamps_s[tokens - 1],
-            finish_reason=reason,
-        )
+    def _context(self) -> int:
+        own = getattr(self._model.config, "max_position_embeddings", None) or 2**31
+        limits = [own, self.options.max_model_len or own]
+        if self.options.batching == "continuous" and self._device.type == "cpu":
+            limits.append(cpu_cache_tokens(self._model))
+        return min(limits)
 
     def _model_facts(self) -> dict[str, Any]:
         revision = getattr(self._model.config, "_commit_hash", None)
+        loaded = self._loaded
         return {
             "dtype": str(self._model.dtype).removeprefix("torch."),
             "device": device_name(self._device),
-            "parameters": sum(weight.numel() for weight in self._model.parameters()),
+            "parameters": loaded.parameters if loaded else 0,
+            "weight_bytes": self._weight_bytes,
+            **(loaded.facts if loaded else {}),
             **self._found.facts,
-            "max_model_len": self._context,
+            "max_model_len": self._words.context,
             "attention": self._model.config._attn_implementation,
-            "chat_template": self._tokenizer.chat_template is not None,
+            "chat_template": self._words.has_template,
             **({"weights_seed": SEED} if self._found.shape else {}),
             **({"revision": revision} if revision else {}),
         }
@@ -250,11 +264,3 @@ class TransformersEngine:
 
 def _nothing() -> None:
     """Wait for no device: none is in use before the model is loaded."""
-
-
-def _positive(name: str, value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(f"engine 'transformers': {name} = {value!r} must be a whole number from 1")
-    return value
