@@ -90,16 +90,54 @@ _COPA_TEXTS = ("premise", "choice1", "choice2", "question")
 _WIC_TEXTS = ("word", "sentence1", "sentence2")
 _WSC_TEXTS = ("text", "target.span1_text", "target.span2_text")
 _BOTH = (False, True)
+_NO_YES = ("no", "yes")
 
 FORMS: dict[str, Form] = {
     form.name: form
     for form in (
-        Form("boolq", "BoolQ", ("passage", "question"), _BOTH, _boolq, _YES_NO, _grade_boolq),
-        Form("cb", "CB", _PAIR, _CB_LABELS, _cb, _CB_SHORT, _grade_cb),
-        Form("copa", "COPA", _COPA_TEXTS, (0, 1), _copa, "Answer with 1 or 2.", _grade_copa),
-        Form("rte", "RTE", _PAIR, _ENTAILED, _rte, _YES_NO, _grade_rte),
-        Form("wic", "WiC", _WIC_TEXTS, _BOTH, _wic, _YES_NO, _grade_wic),
-        Form("wsc", "WSC", _WSC_TEXTS, _BOTH, _wsc, _YES_NO, _grade_wsc),
+        Form(
+            name="boolq",
+            title="BoolQ",
+            texts=("passage", "question"),
+            labels=_BOTH,
+            prompt=_boolq,
+            short=_YES_NO,
+            grade=_grade_boolq,
+            words=_NO_YES,
+        ),
+        Form(
+            name="cb",
+            title="CB",
+            texts=_PAIR,
+            labels=_CB_LABELS,
+            prompt=_cb,
+            short=_CB_SHORT,
+            grade=_grade_cb,
+            words=_CB_LABELS,
+            explain_words=("yes", "no", "no"),
+        ),
+        Form(
+            name="copa",
+            title="COPA",
+            texts=_COPA_TEXTS,
+            labels=(0, 1),
+            prompt=_copa,
+            short="Answer with 1 or 2.",
+            grade=_grade_copa,
+            words=("1", "2"),
+        ),
+        Form(
+            name="rte",
+            title="RTE",
+            texts=_PAIR,
+            labels=_ENTAILED,
+            prompt=_rte,
+            short=_YES_NO,
+            grade=_grade_rte,
+            words=("yes", "no"),
+        ),
+        Form("wic", "WiC", _WIC_TEXTS, _BOTH, _wic, _YES_NO, _grade_wic, words=_NO_YES),
+        Form("wsc", "WSC", _WSC_TEXTS, _BOTH, _wsc, _YES_NO, _grade_wsc, words=_NO_YES),
         *READING,
         *PAIRS,
     )

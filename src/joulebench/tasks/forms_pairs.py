@@ -63,6 +63,7 @@ PAIRS = (
         short=YES_NO,
         grade=_grade_entailed,
         metrics=metrics.matthews,
+        words=("yes", "no"),
     ),
     Form(
         name="axg",
@@ -73,8 +74,18 @@ PAIRS = (
         short=YES_NO,
         grade=_grade_entailed,
         metrics=metrics.gender_parity,
+        words=("yes", "no"),
     ),
-    Form("sst2", "SST-2", ("sentence",), (0, 1), _sst2, _POSITIVE, _grade_sst2),
+    Form(
+        name="sst2",
+        title="SST-2",
+        texts=("sentence",),
+        labels=(0, 1),
+        prompt=_sst2,
+        short=_POSITIVE,
+        grade=_grade_sst2,
+        words=("negative", "positive"),
+    ),
     Form(
         name="qqp",
         title="QQP",
@@ -84,5 +95,6 @@ PAIRS = (
         short=YES_NO,
         grade=_grade_qqp,
         metrics=metrics.f1_of_positives,
+        words=("no", "yes"),
     ),
 )

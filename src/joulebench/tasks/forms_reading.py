@@ -11,7 +11,7 @@ from typing import Any
 
 from joulebench.errors import UsageError
 from joulebench.tasks import answers, metrics, nested, spans
-from joulebench.tasks.form import Form, Item, equal
+from joulebench.tasks.form import Choices, Form, Item, equal
 
 _YES_NO = "Answer with one word, yes or no."
 _NAME_ALONE = "Answer with the name alone, as the passage writes it."
@@ -66,6 +66,15 @@ def _question(item: Item) -> Hashable:
     return item["paragraph"], item["question"]
 
 
+def _entities(item: Item) -> Choices:
+    return Choices(tuple(dict.fromkeys(item["entities"])), tuple(dict.fromkeys(item["answers"])))
+
+
+def _spans(item: Item) -> Choices:
+    """Give the right answers alone: any words of the passage may be chosen."""
+    return Choices((), tuple(dict.fromkeys(item["answers"])) or ("no answer",))
+
+
 def _check_record(where: str, item: Item) -> None:
     entities = _texts(where, item, "entities")
     if _MARK not in item["query"]:
@@ -114,6 +123,7 @@ READING = (
         flat=nested.multirc_rows,
         unit=_question,
         metrics=metrics.multirc,
+        words=("no", "yes"),
     ),
     Form(
         name="record",
@@ -126,6 +136,7 @@ READING = (
         flat=nested.record_rows,
         check=_check_record,
         metrics=metrics.record,
+        options=_entities,
     ),
     Form(
         name="squad",
@@ -138,6 +149,7 @@ READING = (
         flat=nested.squad_rows,
         check=_check_squad,
         metrics=metrics.squad,
+        options=_spans,
     ),
     Form(
         name="squad2",
@@ -150,5 +162,6 @@ READING = (
         flat=nested.squad_rows,
         check=_check_squad2,
         metrics=metrics.squad2,
+        options=_spans,
     ),
 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from joulebench.errors import UsageError
 from joulebench.tasks.answers import one_of, plain
 from joulebench.tasks.draw import drawn
+from joulebench.tasks.form import Choices
 from joulebench.tasks.jsonl import read_objects
-from joulebench.work import Request
+from joulebench.work import Encoding, Request
 
 
 class PromptsTask:
@@ -22,6 +24,7 @@ class PromptsTask:
         name: What the task is called in results.
         items: How many, from the first on; all of them if not given.
         seed: If given, prompts are drawn in this seed's order instead of the file's.
+        encoded: Whether they are put to an encoder: each is a text, its choices the labels.
 
     Raises:
         UsageError: The file is missing, empty or malformed, or has fewer prompts than asked for.
@@ -34,6 +37,7 @@ class PromptsTask:
         name: str = "prompts",
         items: int | None = None,
         seed: int | None = None,
+        encoded: bool = False,
     ) -> None:
         self.name = name
         file = Path(prompts).expanduser()
@@ -41,6 +45,8 @@ class PromptsTask:
         if not found:
             raise UsageError(f'{file}: no prompts; give one {{"prompt": "..."}} a line')
         self._requests = drawn(found, items, seed, str(file))
+        if encoded:
+            self._requests = [_encoded(request) for request in self._requests]
 
     def requests(self) -> list[Request]:
         """Give the prompts in the file's order, or in that of the seed."""
@@ -62,6 +68,11 @@ class PromptsTask:
         said = one_of(text, [str(choice) for choice in choices])
         return None if said is None else _bare(said) == _bare(str(label))
 
+    def choices(self, request: Request) -> Choices | None:
+        """Give the answers that a prompt allows, and the right one; ``None`` without a label."""
+        label, choices = request.item.get("label"), request.item.get("choices") or []
+        return None if label is None else Choices(tuple(map(str, choices)), (str(label),))
+
 
 def _bare(text: str) -> str:
     return plain(text).strip(".,;:!?'()[] \n")
@@ -73,6 +84,21 @@ def _request(name: str, number: int, where: str, item: dict[str, Any]) -> Reques
         raise UsageError(f"{where}: field 'prompt' is missing or is no text")
     _check_label(where, item)
     return Request(f"{name}-{number:04d}", prompt, item)
+
+
+def _encoded(request: Request) -> Request:
+    """Give a prompt as a text for an encoder.
+
+    Raises:
+        UsageError: It has no choices.
+    """
+    choices = tuple(str(choice) for choice in request.item.get("choices") or ())
+    if not choices:
+        raise UsageError(
+            f"tasks: {request.request_id} has no choices, which an encoder needs for labels; "
+            'write "choices": [...] on each line of the file'
+        )
+    return replace(request, encoding=Encoding((request.prompt,), choices))
 
 
 def _check_label(where: str, item: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 
-from joulebench.tasks.form import SHORT
+from joulebench.tasks.form import ENCODED, SHORT
 
 LONGEST_BARE = 10
 """A sentence of at most so many words is taken for an answer by itself, in words."""
@@ -58,8 +58,10 @@ def span(text: str, variant: str) -> str | None:
 
     A short answer is its first line, without "the answer is". In free text it is what is stated
     ("the answer is ..."), its quoted part if there is one; else a first sentence of at most
-    :data:`LONGEST_BARE` words.
+    :data:`LONGEST_BARE` words. An encoder's answer is taken as it stands.
     """
+    if variant == ENCODED:
+        return text
     said = _unmarked(text)
     if not said:
         return None
@@ -74,6 +76,8 @@ def span(text: str, variant: str) -> str | None:
 
 def span_or_nothing(text: str, variant: str) -> str | None:
     """Find the answer of a text, empty where it says that the passage gives none."""
+    if variant == ENCODED:
+        return text
     said = _unmarked(text)
     denied = _NOTHING.search(_first_sentence(said).casefold().replace("\u2019", "'"))
     if denied is not None:

@@ -6,7 +6,8 @@ from collections.abc import Hashable, Sequence
 
 from joulebench.errors import unknown
 from joulebench.tasks.draw import drawn
-from joulebench.tasks.form import EXPLAIN, VARIANTS, Graded
+from joulebench.tasks.encoded import encoding, grade_encoded
+from joulebench.tasks.form import ENCODED, EXPLAIN, VARIANTS, Choices, Form, Graded, Item
 from joulebench.tasks.forms import FORMS, form_named
 from joulebench.tasks.items import DEMO, read_items
 from joulebench.work import Request
@@ -22,6 +23,7 @@ class SuperGlueTask:
             a question with all its answers, each of which is asked by itself.
         prompt: ``explain`` (free text) or ``short`` (one word).
         seed: If given, items are drawn in this seed's order instead of the file's.
+        encoded: Whether items are put to an encoder: their texts instead of a prompt.
 
     Raises:
         UsageError: An unknown name or variant, bad data, or fewer items than asked for.
@@ -36,6 +38,7 @@ class SuperGlueTask:
         items: int | None = None,
         prompt: str = EXPLAIN,
         seed: int | None = None,
+        encoded: bool = False,
     ) -> None:
         form = form_named(name)
         if form is None:
@@ -44,7 +47,7 @@ class SuperGlueTask:
             raise unknown("tasks: prompt", prompt, VARIANTS)
         self.form = form
         self.name = self.form.name
-        self.prompt = prompt
+        self.prompt = ENCODED if encoded else prompt
         self._requests = self._draw(str(data), items, seed)
 
     def requests(self) -> list[Request]:
@@ -53,7 +56,13 @@ class SuperGlueTask:
 
     def grade(self, request: Request, text: str) -> bool | None:
         """Say by rules whether an answer is right; ``None`` if the rules cannot tell."""
+        if self.prompt == ENCODED:
+            return grade_encoded(self.form, request.item, text)
         return self.form.grade(request.item, text, self.prompt)
+
+    def choices(self, request: Request) -> Choices | None:
+        """Give the answers that a request allows, and the right ones."""
+        return self.form.choices(request.item, self.prompt)
 
     def metrics(self, answers: Sequence[tuple[Request, str, bool | None]]) -> dict[str, float]:
         """Give what the benchmark measures besides accuracy; empty if that is all it measures.
@@ -70,11 +79,17 @@ class SuperGlueTask:
     def _draw(self, data: str, items: int | None, seed: int | None) -> list[Request]:
         units: dict[Hashable, list[Request]] = {}
         for number, item in enumerate(read_items(self.form, data)):
-            prompt = self.form.full_prompt(item, self.prompt)
             unit = number if self.form.unit is None else self.form.unit(item)
-            request = Request(f"{self.name}-{number:04d}", prompt, item)
+            request = _request(self.form, f"{self.name}-{number:04d}", item, self.prompt)
             units.setdefault(unit, []).append(request)
         where = f"tasks: {self.form.title} in {data!r}"
         return [
             request for unit in drawn([*units.values()], items, seed, where) for request in unit
         ]
+
+
+def _request(form: Form, request_id: str, item: Item, variant: str) -> Request:
+    if variant != ENCODED:
+        return Request(request_id, form.full_prompt(item, variant), item)
+    given = encoding(form, item)
+    return Request(request_id, "\n".join(given.texts), item, given)
