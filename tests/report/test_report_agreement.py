@@ -105,7 +105,7 @@ def test_the_report_has_table_plot_and_section(tmp_path: Path) -> None:
 
 
 def test_a_report_without_two_meters_has_no_section(tmp_path: Path) -> None:
-    make_study(tmp_path)
+    make_study(tmp_path, Recipe(traces=False))
     text = build_report(tmp_path).read_text(encoding="utf-8")
     assert "Do the meters agree?" not in text
     assert not list((tmp_path / "report" / "figures").glob("agreement*"))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from synthetic_study import make_study
+from synthetic_study import Recipe, make_study
 
 from joulebench.cli import invoke
 
@@ -14,7 +14,7 @@ from joulebench.cli import invoke
 def test_prints_the_headline_and_the_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_study(tmp_path)
+    make_study(tmp_path, Recipe(traces=False))
     assert invoke(["report", str(tmp_path)]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("tiny_b uses 1.57")
@@ -25,7 +25,7 @@ def test_prints_the_headline_and_the_place(
 def test_json_on_standard_output_is_all_there_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_study(tmp_path)
+    make_study(tmp_path, Recipe(traces=False))
     assert invoke(["report", str(tmp_path), "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["contrasts"][0]["ratio"]["n"] == 3
@@ -44,7 +44,7 @@ def test_what_is_no_study_gives_one_line_and_status_two(
 def test_a_report_that_cannot_be_written_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_study(tmp_path)
+    make_study(tmp_path, Recipe(repetitions=1, traces=False))
     (tmp_path / "report").write_text("in the way")
     assert invoke(["report", str(tmp_path)]) == 2
     assert "cannot be written" in capsys.readouterr().err

@@ -19,28 +19,38 @@ from joulebench.record import RunTable
 from joulebench.report import build_report
 from joulebench.report.build import write_report
 from joulebench.report.cells import cells
-from joulebench.report.content import content
+from joulebench.report.content import Content, content
 from joulebench.report.drawing import LONGEST_LABEL, label_text
 from joulebench.report.evidence import Evidence
-from joulebench.report.figure_cells import row_labels
+from joulebench.report.figure_cells import MOST_ROWS, row_labels
 
 ONE = {"model": ["tiny_a"]}
 
 
 def page(table: RunTable) -> str:
-    return write_report(content(Evidence(table))).read_text(encoding="utf-8")
+    return written(found_in(table))
 
 
-def rules(table: RunTable) -> dict[str, Finding]:
-    return {row.rule: row.example for row in content(Evidence(table)).findings}
+def rules(found: Content) -> dict[str, Finding]:
+    return {row.rule: row.example for row in found.findings}
 
 
-@pytest.mark.parametrize(("models", "figures"), [(60, True), (200, False)])
+def found_in(table: RunTable) -> Content:
+    return content(Evidence(table))
+
+
+def written(found: Content) -> str:
+    return write_report(found).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("models", "figures"), [(MOST_ROWS, True), (MOST_ROWS + 1, False)])
 def test_many_cells(tmp_path: Path, models: int, figures: bool) -> None:
     factors = {"model": [f"model-{place:03}" for place in range(models)]}
     table = make_study(tmp_path, Recipe(factors=factors, repetitions=2, traces=False))
     text = page(table)
-    assert text.count('<th scope="row" class="nowrap">model-') == 2 * models, "cells and phases"
+    assert text.count('<th scope="row" class="nowrap">model-') == 3 * models, (
+        "cells, phases and answers"
+    )
     assert (tmp_path / "report" / "figures" / "cells-energy.svg").exists() == figures
     pairs = models * (models - 1) // 2
     assert f"allows for {pairs}\ncomparisons" in text
@@ -79,23 +89,25 @@ def test_hostile_factor_error_and_finding(tmp_path: Path) -> None:
 
 
 def test_two_hosts_are_told_apart(tmp_path: Path) -> None:
-    table = make_study(tmp_path, Recipe(factors=ONE))
-    assert "several-hosts" not in rules(table)
+    table = make_study(tmp_path, Recipe(factors=ONE, traces=False))
+    assert "several-hosts" not in rules(found_in(table))
     table.hosts["box-2"] = {"hostname": "box-2"}
     table.runs[0].host = "box-2"
-    finding = rules(table)["several-hosts"]
+    found = found_in(table)
+    finding = rules(found)["several-hosts"]
     assert finding.seen == "box-2, box-1"
     assert "1 of 1 cells average" in finding.message
-    text = page(table)
+    text = written(found)
     assert text.count('<td class="nowrap">box-2</td>') == 2 + 1, "two channels and one run"
     assert "Host box-2" in text
 
 
 def test_a_host_for_each_cell_is_confounded(tmp_path: Path) -> None:
-    table = make_study(tmp_path, Recipe(factors={"model": ["tiny_a", "tiny_b"]}))
+    recipe = Recipe(factors={"model": ["tiny_a", "tiny_b"]}, traces=False)
+    table = make_study(tmp_path, recipe)
     for run in table.runs:
         run.host = f"box-{run.levels['model']}"
-    assert "one of machines" in rules(table)["several-hosts"].message
+    assert "one of machines" in rules(found_in(table))["several-hosts"].message
 
 
 def test_two_methods_are_two_rows_with_two_names(tmp_path: Path) -> None:
@@ -161,24 +173,26 @@ def test_damaged_traces_leave_the_rest_whole(
 ) -> None:
     table = make_study(tmp_path, Recipe(factors={"model": ["tiny_a", "tiny_b"]}, repetitions=1))
     damage(table.trace_path(table.runs[0].run_id))
-    finding = rules(table)["trace-unreadable"]
+    found = found_in(table)
+    finding = rules(found)["trace-unreadable"]
     assert finding.where == table.runs[0].run_id
     assert "\n" not in finding.message
-    text = page(table)
+    text = written(found)
     assert "Power traces" in text
     assert not (tmp_path / "report" / "figures" / "trace-3.svg").exists()
 
 
 def test_missing_traces_are_a_note(tmp_path: Path) -> None:
-    table = make_study(tmp_path)
-    assert "trace-missing" not in rules(table)
+    table = make_study(tmp_path, Recipe(factors={"model": ["tiny_a", "tiny_b"]}))
+    assert "trace-missing" not in rules(found_in(table))
     table.trace_path(table.runs[0].run_id).unlink()
-    assert rules(table)["trace-missing"].seen == "1 of 18 runs"
-    assert "Power traces" in page(table)
+    found = found_in(table)
+    assert rules(found)["trace-missing"].seen == "1 of 6 runs"
+    assert "Power traces" in written(found)
 
 
 def test_missing_windows(tmp_path: Path) -> None:
-    table = make_study(tmp_path)
+    table = make_study(tmp_path, Recipe(factors={"model": ["tiny_a", "tiny_b"]}))
     for run in table.runs:
         run.windows = []
     text = page(table)
@@ -222,7 +236,7 @@ def test_findings_of_the_study_are_shown(tmp_path: Path) -> None:
 
 
 def test_the_tab_says_what_it_is(tmp_path: Path) -> None:
-    text = page(make_study(tmp_path))
+    text = page(make_study(tmp_path, Recipe(traces=False)))
     assert "<title>synthetic · Joulebench energy report</title>" in text
     assert '<meta name="description" content="tiny_b uses 1.57' in text
     assert '<link rel="icon" href="data:image/svg+xml,%3Csvg' in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -162,6 +162,8 @@ def _asked_again(digest: RunDigest) -> int:
 def _asked_twice(unit: str, found: Sequence[tuple[RunDigest, int]]) -> Finding:
     digest, most = max(found, key=lambda each: each[1] / len(each[0].responses))
     share = most / len(digest.responses)
+    if all(_asked_for(each) for each, _ in found):
+        return _as_asked_for(unit, found, f"{most} of {len(digest.responses)}")
     return Finding(
         "repeated-items",
         "note" if share < _FEW_TWICE else "warning",
@@ -171,6 +173,26 @@ def _asked_twice(unit: str, found: Sequence[tuple[RunDigest, int]]) -> Finding:
         "makes the next cheaper, and its grade counts twice",
         "remove the doubles from the items, and count different ones where n is asked",
         seen=f"{most} of {len(digest.responses)}",
+        possible="0",
+    )
+
+
+def _asked_for(digest: RunDigest) -> bool:
+    """Say whether a run's load states how many requests it puts, the prompts taken again."""
+    load = digest.run.facts.get("load")
+    return isinstance(load, Mapping) and bool(load.get("requests"))
+
+
+def _as_asked_for(unit: str, found: Sequence[tuple[RunDigest, int]], most: str) -> Finding:
+    return Finding(
+        "repeated-items",
+        "note",
+        f"{unit}: prompts",
+        f"{len(found)} run(s) put prompts more than once, up to {most}, as their load asks: where "
+        "the engine keeps what it made of a prompt, the next costs less",
+        "have as many different prompts (tasks.items) as requests (load.requests), or make sure "
+        "that nothing is cached; accuracy counts each prompt once",
+        seen=most,
         possible="0",
     )
 

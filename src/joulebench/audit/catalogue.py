@@ -49,6 +49,8 @@ _MODULES: tuple[str, ...] = (
     "table_energy_wrap",
     "table_units_outliers",
     "table_units_summary",
+    "serving_load",
+    "serving_judge",
 )
 """Modules of this room with a tuple ``RULES``, in the order in which their rules are applied."""
 

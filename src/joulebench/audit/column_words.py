@@ -148,7 +148,7 @@ PER: Mapping[str, str] = {
     "examples": "example", "sample": "example", "samples": "example", "request": "example",
     "query": "example", "prompt": "example", "inference": "example", "question": "example",
     "item": "example", "sentence": "example", "response": "example", "image": "example",
-    "correct": "correct", "answer": "correct", "window": "window", "windows": "window",
+    "correct": "correct", "answer": "example", "window": "window", "windows": "window",
     "feature": "window", "step": "step", "batch": "batch", "iteration": "step",
     "flop": "flop", "flops": "flop", "gflop": "flop", "parameter": "parameter",
     "parameters": "parameter", "billion": "parameter", "b": "parameter", "param": "parameter",

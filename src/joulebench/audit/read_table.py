@@ -14,7 +14,9 @@ from joulebench.audit.devices import device_column
 from joulebench.audit.digest import RunDigest
 from joulebench.audit.read_json import LINES, flat, read_json
 from joulebench.audit.table import AuditTable, Texts
+from joulebench.clock import VIRTUAL
 from joulebench.importers.delimited import read_delimited
+from joulebench.record import Run
 from joulebench.run_row import row
 
 SUFFIXES = (".csv", ".tsv", ".tab", *LINES, ".json")
@@ -142,8 +144,17 @@ def recomputed_table(
     if not kept:
         return None
     factors = tuple(dict.fromkeys(factor for run in kept for factor in run.levels))
-    cells = _columns([row(run) for run in kept])
+    cells = _columns([_measured_cells(run) for run in kept])
     return AuditTable(name, cells, recomputed=True, factors=factors, devices=devices)
+
+
+def _measured_cells(run: Run) -> dict[str, Any]:
+    """Give the row of a run without the times that were computed instead of measured.
+
+    On computed time equal work takes equal times, which of measured ones would be a copy.
+    """
+    computed = run.facts.get("clock") == VIRTUAL
+    return {name: v for name, v in row(run).items() if not (computed and name.endswith("_s"))}
 
 
 def _as_published(each: RunDigest) -> bool:

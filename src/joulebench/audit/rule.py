@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from joulebench.audit.run_view import AuditRun
     from joulebench.audit.table import AuditTable
 
-GROUPS = ("energy", "compute", "design", "data")
+GROUPS = ("energy", "compute", "design", "data", "serving")
 """What the rules are about, in the order in which they are documented."""
 
 TableCheck = Callable[["AuditTable"], Iterator[Finding]]

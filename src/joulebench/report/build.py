@@ -43,7 +43,7 @@ def write_report(found: Content) -> Path:
 
 def _clear(figures: Path) -> None:
     """Remove the figures of an earlier report, of which there may have been more."""
-    for name in ("cells-*", "trace-*", "drift", "agreement-*"):
+    for name in ("cells-*", "trace-*", "drift", "agreement-*", "load-*"):
         for suffix in ("svg", "png"):
             for old in figures.glob(f"{name}.{suffix}"):
                 old.unlink()

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from joulebench.energy import Energy, total
+from joulebench.report.answers_accuracy import Times, accuracy, graded
 from joulebench.report.evidence import MEASURED, Evidence, Reading, cell_groups, printed_levels
 from joulebench.stats import (
     Estimate,
     mean_estimate,
     quotient,
     ratio_of_sums,
-    wilson_interval,
 )
 
 QUANTITIES = {
@@ -70,23 +70,23 @@ class Cell:
 def cells(evidence: Evidence) -> list[Cell]:
     """Estimate every cell of a study, in the order of its factors' levels."""
     failed = Counter(tuple(printed_levels(run).values()) for run in evidence.failed)
-    graded = not evidence.random_weights
+    times = None if evidence.random_weights else evidence.asked_times
     return [
-        _cell(group, failed[tuple(group[0].levels.values())], graded)
+        _cell(group, failed[tuple(group[0].levels.values())], times)
         for group in cell_groups(evidence)
     ]
 
 
-def _cell(group: Sequence[Reading], failed: int, graded: bool) -> Cell:
+def _cell(group: Sequence[Reading], failed: int, times: Times | None) -> Cell:
     first = group[0]
     estimates = {
         "energy_j": mean_energy([each.energy for each in group]),
         "above_idle_j": mean_energy([e for each in group if (e := each.above_idle) is not None]),
         "per_token_j": _per_token(group),
-        "per_correct_j": _per_correct(group) if graded else None,
+        "per_correct_j": per_correct(group, times) if times else None,
         "duration_s": _duration(group),
         "power_w": _power(group),
-        "accuracy": _accuracy(group) if graded else None,
+        "accuracy": accuracy([e.run for e in group], times) if times else None,
     }
     return Cell(
         levels=first.levels,
@@ -118,13 +118,13 @@ def mean_energy(energies: Sequence[Energy]) -> Estimate | None:
     return mean_estimate(joules, bias=bias, reading_noise=noise)
 
 
-def energy_per(energies: Sequence[Energy], counts: Sequence[int]) -> Estimate | None:
+def energy_per(energies: Sequence[Energy], counts: Sequence[float]) -> Estimate | None:
     """Estimate the energy of one of what was counted; ``None`` where nothing was."""
     if not energies:
         return None
     return ratio_of_sums(
         [energy.joules for energy in energies],
-        [float(number) for number in counts],
+        list(counts),
         bias=shared_bias(energies),
         reading_noise=reading_noise(energies),
     )
@@ -154,40 +154,27 @@ def _per_token(group: Sequence[Reading]) -> Estimate | None:
     return energy_per([energy for energy, _ in counted], [tokens for _, tokens in counted])
 
 
-def _per_correct(group: Sequence[Reading]) -> Estimate | None:
+def per_correct(group: Sequence[Reading], times: Times) -> Estimate | None:
     """Divide the energy of an answer by the chance that it is right; none where none was right.
 
     The chance is known from a sample of items, so that its interval is that of the accuracy, and
     what holds of the graded answers is taken to hold of those that were not.
+
+    Args:
+        group: The readings of a cell.
+        times: How often a run asked each of its prompts.
     """
-    scored = [each for each in group if each.run.score and each.run.score.get("n_graded")]
-    accuracy = _accuracy(scored)
+    scored = [each for each in group if graded(each.run)]
+    share = accuracy([each.run for each in scored], times)
     per_answer = energy_per([e.energy for e in scored], [_answers(e) for e in scored])
-    if accuracy is None or per_answer is None or accuracy.value == 0 or per_answer.value <= 0:
+    if share is None or per_answer is None or share.value == 0 or per_answer.value <= 0:
         return None
     if not per_answer.bounded:
-        value = per_answer.value / accuracy.value
+        value = per_answer.value / share.value
         return Estimate(value, math.nan, math.nan, per_answer.n, method=per_answer.method)
-    return quotient(per_answer, accuracy)
+    return quotient(per_answer, share)
 
 
 def _answers(each: Reading) -> int:
     """Give the answers of a run; where they were not counted, those that were graded."""
-    return each.requests or int((each.run.score or {})["n_graded"])
-
-
-def _correct(each: Reading) -> float:
-    """Give the number of correct answers among the graded; not whole where grades are not."""
-    score = each.run.score or {}
-    return float(score["accuracy"] * score["n_graded"])
-
-
-def _accuracy(group: Sequence[Reading]) -> Estimate | None:
-    """Take the items of one repetition as the independent ones: repeats ask the same again."""
-    scored = [each for each in group if each.run.score and each.run.score.get("n_graded")]
-    if not scored:
-        return None
-    graded = sum((each.run.score or {})["n_graded"] for each in scored)
-    share = sum(_correct(each) for each in scored) / graded
-    items = graded / len(scored)
-    return wilson_interval(min(share * items, items), items)
+    return each.requests or graded(each.run)

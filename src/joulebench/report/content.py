@@ -7,6 +7,7 @@ from typing import Any
 
 from joulebench.energy import total
 from joulebench.report.agreement import Agreement, agreements
+from joulebench.report.answers import CellAnswers, cell_answers
 from joulebench.report.audited import add_audit
 from joulebench.report.cells import Cell, cells
 from joulebench.report.checks import study_checks
@@ -19,6 +20,8 @@ from joulebench.report.figure_drift import drift_picture
 from joulebench.report.figure_traces import trace_pictures
 from joulebench.report.findings import FindingRow, finding_rows
 from joulebench.report.headline import Headline, headline
+from joulebench.report.load import UnderLoad, under_load
+from joulebench.report.load_figures import load_pictures
 from joulebench.report.phases import CellPhases, cell_phases
 
 
@@ -38,6 +41,9 @@ class Content:
         drift: Deviation against run order; ``None`` without repeats.
         agreements: Meters that read one thing, compared; empty where none did.
         agreement_pictures: Their Bland-Altman plots.
+        load: Speed, delay and energy of each cell at its load; empty where no request was timed.
+        load_pictures: These against load, where cells differ in it.
+        answers: What the answers of each cell are worth; empty where nothing was to be graded.
     """
 
     evidence: Evidence
@@ -51,6 +57,9 @@ class Content:
     drift: Picture | None
     agreements: list[Agreement]
     agreement_pictures: list[Picture]
+    load: list[UnderLoad]
+    load_pictures: list[Picture]
+    answers: list[CellAnswers]
 
     @property
     def pictures(self) -> list[Picture]:
@@ -58,6 +67,7 @@ class Content:
         drift = [self.drift] if self.drift else []
         return [
             *self.cell_pictures,
+            *self.load_pictures,
             *self.trace_pictures,
             *drift,
             *self.agreement_pictures,
@@ -78,6 +88,8 @@ class Content:
                      "failed": len(self.evidence.failed)},
             "cells": [cell.to_dict() for cell in self.cells],
             "phases": [cell.to_dict() for cell in self.phases],
+            "load": [cell.to_dict() for cell in self.load],
+            "answers": [cell.to_dict() for cell in self.answers],
             "contrasts": [contrast.to_dict() for contrast in self.contrasts],
             "agreements": [agreement.to_dict() for agreement in self.agreements],
             "findings": [row.to_dict() for row in self.findings],
@@ -90,6 +102,7 @@ def content(evidence: Evidence) -> Content:
     found, ratios, agreeing = cells(evidence), contrasts(evidence), agreements(evidence)
     phases = cell_phases(evidence)
     apart = list(dict.fromkeys(name for cell in phases for name in cell.phases))
+    load = under_load(evidence)
     traces, unreadable = trace_pictures(evidence)
     origin = "; ".join(
         f"{method}, {scope}" for method, scope in dict.fromkeys(e.origin for e in evidence.readings)
@@ -106,6 +119,9 @@ def content(evidence: Evidence) -> Content:
         drift=drift_picture(evidence),
         agreements=agreeing,
         agreement_pictures=agreement_pictures(agreeing),
+        load=load,
+        load_pictures=load_pictures(load),
+        answers=cell_answers(evidence),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class Evidence:
         self.readings = [each for each in found if each is not None]
         controls = [reading(run) for run in self.all_runs if run.control and run.status == "done"]
         self.controls = [each for each in controls if each is not None]
+        self._asked_times: dict[str, float] = {}
 
     @classmethod
     def of(cls, folder: Path) -> Evidence:
@@ -122,6 +124,17 @@ class Evidence:
         cells = {tuple(printed_levels(run).items()) for run in self.runs}
         ordered = sorted(cells, key=lambda cell: [rank[name][level] for name, level in cell])
         return {tuple(level for _, level in cell): place for place, cell in enumerate(ordered)}
+
+    def asked_times(self, run: Run) -> float:
+        """Give how often a run asked each of its prompts; above 1 where its load took them again.
+
+        Only runs whose load states a number of requests can have: the answers of these are read.
+        """
+        if not (run.facts.get("load") or {}).get("requests"):
+            return 1.0
+        if run.run_id not in self._asked_times:
+            self._asked_times[run.run_id] = _asked_times(self.table.responses_path(run.run_id))
+        return self._asked_times[run.run_id]
 
     @property
     def origin_words(self) -> str:
@@ -174,6 +187,27 @@ def cell_groups(evidence: Evidence) -> list[list[Reading]]:
     return [group for _, group in groups]
 
 
+def _asked_times(path: Path) -> float:
+    """Count the answers in a file for each different prompt; 1 where there is no file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        prompts = [json.loads(line).get("prompt") for line in lines if line.strip()]
+    except (OSError, ValueError, AttributeError):
+        return 1.0  # what was asked is then only known from the record
+    return len(prompts) / len(set(map(str, prompts))) if prompts else 1.0
+
+
+def groups_of_runs(evidence: Evidence, runs: Iterable[Run]) -> list[list[Run]]:
+    """Give runs by cell, also those without an energy, in the order of the factors' levels."""
+    origins = {each.run.run_id: each.origin for each in evidence.readings}
+    groups: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        levels = tuple(printed_levels(run).values())
+        groups[(levels, origins.get(run.run_id, ("", "")))].append(run)
+    order = evidence.cell_order
+    return [group for _, group in sorted(groups.items(), key=lambda item: order[item[0][0]])]
+
+
 def _idle(run: Run, length_s: float | None) -> Energy | None:
     """Scale the energy of the idle windows to the length of the measured ones."""
     found, idle_s = None, 0.0
@@ -198,6 +232,7 @@ __all__ = [
     "by_cell",
     "cell_groups",
     "energy_of",
+    "groups_of_runs",
     "in_columns",
     "printed_levels",
     "reading",

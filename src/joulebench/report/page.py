@@ -7,6 +7,16 @@ from typing import Any
 
 import joulebench
 from joulebench.report.agreement import agreement_rows, agreement_unit
+from joulebench.report.answers_rows import (
+    answer_heads,
+    answer_notes,
+    answer_rows,
+    has_accuracy,
+    judge_heads,
+    judge_notes,
+    judge_rows,
+    judge_unit,
+)
 from joulebench.report.asked import design_rows, fact_rows, host_rows, setting_rows
 from joulebench.report.cell_rows import cell_rows, contrast_rows, heads
 from joulebench.report.cells import Cell
@@ -16,10 +26,20 @@ from joulebench.report.drawing import OTHER_WINDOW, WINDOWS
 from joulebench.report.emission_rows import emission_facts
 from joulebench.report.evidence import Evidence
 from joulebench.report.findings import severity_counts
+from joulebench.report.load_rows import (
+    ENERGY,
+    SPEED,
+    load_heads,
+    load_notes,
+    load_rows,
+    load_title,
+    load_told,
+)
 from joulebench.report.numbers import count
 from joulebench.report.phase_rows import phase_heads, phase_notes, phase_rows
-from joulebench.report.run_rows import run_rows, run_units
+from joulebench.report.run_rows import peak_memory, run_rows, run_units
 from joulebench.report.sensors import sensor_rows
+from joulebench.report.serving_engines import engine_rows
 
 METHODS = {
     "measured": "a sensor read it",
@@ -64,6 +84,8 @@ def _context(content: Content) -> dict[str, Any]:
         "phase_heads": phase_heads(content.phases),
         "phase_rows": phase_rows(content.phases, list(evidence.factors)),
         "phase_notes": phase_notes(content.phases),
+        **_load(content),
+        **_answers(content),
         "contrasts": contrast_rows(content.contrasts[:MOST_CONTRASTS]),
         "agreements": agreement_rows(content.agreements),
         "agreement_unit": agreement_unit(content.agreements).symbol,
@@ -71,16 +93,48 @@ def _context(content: Content) -> dict[str, Any]:
         "design": design_rows(evidence),
         "settings": setting_rows(evidence),
         "hosts": {name: host_rows(facts) for name, facts in evidence.table.hosts.items()},
+        "engines": engine_rows(evidence),
         "run_facts": fact_rows(evidence),
         "sensors": sensor_rows(evidence),
         "runs": run_rows(evidence, content.findings),
         "run_units": run_units(evidence),
+        "peak_memory": peak_memory(evidence),
         "windows": _windows(evidence),
         "methods": METHODS,
         "commands": commands(evidence),
         "study_text": (evidence.table.folder / "study.yaml").read_text(encoding="utf-8"),
         "version": joulebench.__version__,
         "records_until": max((run.started_at for run in evidence.runs), default=""),
+    }
+
+
+def _load(content: Content) -> dict[str, Any]:
+    """Give what the section on load shows."""
+    cells, factors = content.load, list(content.evidence.factors)
+    return {
+        "load_heads": load_heads(cells, SPEED),
+        "load_rows": load_rows(cells, SPEED, factors),
+        "load_energy_heads": load_heads(cells, ENERGY),
+        "load_energy_rows": load_rows(cells, ENERGY, factors),
+        "load_told": load_told(cells),
+        "load_title": load_title(cells),
+        "load_overlaps": any(cell.overlapping for cell in cells),
+        "load_notes": load_notes(cells),
+    }
+
+
+def _answers(content: Content) -> dict[str, Any]:
+    """Give what the section on answers shows."""
+    cells, factors = content.answers, list(content.evidence.factors)
+    return {
+        "answer_heads": answer_heads(cells),
+        "has_accuracy": has_accuracy(cells),
+        "answer_rows": answer_rows(cells, factors),
+        "answer_notes": answer_notes(cells),
+        "judge_heads": judge_heads(cells),
+        "judge_rows": judge_rows(cells, factors),
+        "judge_unit": judge_unit(cells).symbol,
+        "judge_notes": judge_notes(cells),
     }
 
 

@@ -122,7 +122,7 @@ def _phase(name: str, found: Sequence[Measured], energy: Estimate) -> Phase:
     return Phase(
         energy=energy,
         per_token=_per_token(TOKENS[name], found) if inside else None,
-        share=_share(found) if inside else None,
+        share=share_of_measured(found) if inside else None,
         runs=len(found),
         below=sum(energy.below_resolution for _, energy in found),
     )
@@ -133,7 +133,7 @@ def _per_token(count: str, found: Sequence[Measured]) -> Estimate | None:
     return energy_per([energy for energy, _ in counted], [tokens for _, tokens in counted])
 
 
-def _share(found: Sequence[Measured]) -> Estimate | None:
+def share_of_measured(found: Sequence[Measured]) -> Estimate | None:
     """Divide by the measured energy: what errs alike in part and whole, as a gain, cancels."""
     parts, wholes = [energy for _, energy in found], [each.energy for each, _ in found]
     whole = total(wholes)

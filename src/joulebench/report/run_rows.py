@@ -57,8 +57,20 @@ def _row(
         "method": each.energy.method if each else "",
         "scope": each.energy.scope if each else "",
         "marks": marks(findings, touched),
+        "memory": [_memory(run, name) for name in ("device_bytes", "host_bytes")],
         **_figures(each, units),
     }
+
+
+def peak_memory(evidence: Evidence) -> list[bool]:
+    """Say whether any run knows the most memory that it had of the device, and of the host."""
+    known = [run.facts.get("peak_memory") or {} for run in evidence.all_runs]
+    return [any(each.get(name) for each in known) for name in ("device_bytes", "host_bytes")]
+
+
+def _memory(run: Run, name: str) -> tuple[str, str]:
+    size = (run.facts.get("peak_memory") or {}).get(name)
+    return (significant(size / 2**30), f"{size}") if size else (ABSENT, "")
 
 
 def _figures(each: Reading | None, units: RunUnits) -> dict[str, Any]:

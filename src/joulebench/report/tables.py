@@ -11,10 +11,12 @@ from typing import Any
 
 from joulebench.record import write_whole
 from joulebench.report.agreement import agreement_table
+from joulebench.report.answers import CellAnswers
 from joulebench.report.cells import QUANTITIES, Cell
 from joulebench.report.content import Content
 from joulebench.report.contrasts import Contrast
 from joulebench.report.emission_rows import emission_rows
+from joulebench.report.load import UnderLoad
 from joulebench.report.phases import TOKENS, CellPhases
 from joulebench.report.sensors import sensor_rows
 from joulebench.stats import Estimate
@@ -25,6 +27,8 @@ def write_tables(content: Content, folder: Path) -> list[Path]:
     tables: dict[str, list[dict[str, Any]]] = {
         "cells": [_cell(cell) for cell in content.cells],
         "phases": [row for cell in content.phases for row in _phases(cell)],
+        "load": [_load(cell) for cell in content.load],
+        "answers": [_answers(cell) for cell in content.answers],
         "contrasts": [_contrast(contrast) for contrast in content.contrasts],
         "agreement": agreement_table(content.agreements),
         "findings": [row.to_dict() for row in content.findings],
@@ -72,6 +76,46 @@ def _phases(cell: CellPhases) -> list[dict[str, Any]]:
         }
         for name, phase in cell.phases.items()
     ]
+
+
+def _load(cell: UnderLoad) -> dict[str, Any]:
+    return {
+        **cell.levels,
+        "load": cell.kind,
+        **({"load_size": cell.size} if cell.size is not None else {}),
+        "runs": cell.runs,
+        "runs_steady": cell.steady,
+        "window": cell.window,
+        "method": cell.method,
+        "scope": cell.scope,
+        **_all_columns(cell.estimates),
+        **{f"slo_{name}": most for name, most in cell.slo.items()},
+    }
+
+
+def _answers(cell: CellAnswers) -> dict[str, Any]:
+    names = ("runs", "asked", "graded", "missing", "scorer", "no_score", "method", "scope")
+    row = {**cell.levels, **{name: getattr(cell, name) for name in names}}
+    return {**row, **_all_columns(cell.estimates), **_judge(cell)}
+
+
+def _judge(cell: CellAnswers) -> dict[str, Any]:
+    judge = cell.judge
+    if judge is None:
+        return {}
+    row: dict[str, Any] = {
+        "judge": judge.name,
+        "judge_requests": judge.requests,
+        "judge_malformed": judge.malformed,
+        "judge_missing": judge.missing,
+    }
+    if judge.cost is not None:
+        row["judge_cost"] = judge.cost
+    figures = {"judge_energy_j": judge.energy, "judge_share": judge.share}
+    for name, agreed in judge.agreement.items():
+        row |= {f"judge_{name}_n": agreed.n, f"judge_{name}_agreed": agreed.agreed}
+        figures[f"judge_{name}_kappa"] = agreed.kappa
+    return row | _all_columns({name: e for name, e in figures.items() if e is not None})
 
 
 def _all_columns(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
