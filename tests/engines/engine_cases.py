@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -11,6 +12,7 @@ import pytest
 from openai_server import serving
 
 from joulebench.engines.openai import OpenAIEngine
+from joulebench.engines.random_words import RandomEngine
 from joulebench.engines.registry import build_engine
 from joulebench.work import Engine, Request
 
@@ -23,6 +25,11 @@ PROMPTS = (
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None,
     reason="torch is not installed (pip install 'joulebench[transformers]')",
+)
+
+needs_vllm = pytest.mark.skipif(
+    not os.environ.get("JOULEBENCH_VLLM") or importlib.util.find_spec("vllm") is None,
+    reason="JOULEBENCH_VLLM is not set, or vllm is not installed (make vllm does both)",
 )
 
 
@@ -54,6 +61,18 @@ def openai() -> Iterator[Engine]:
 def tiny() -> Engine:
     """One transformers engine with tiny_a for all tests."""
     return loaded("transformers")
+
+
+@functools.cache
+def vllm() -> Engine:
+    """One vllm engine with tiny_a for all tests."""
+    return loaded("vllm", enforce_eager=True, kv_cache_gib=0.25, threads=1)
+
+
+@functools.cache
+def random_words() -> Engine:
+    """One random engine for all tests."""
+    return RandomEngine(token_s=0.0005)
 
 
 @functools.cache
