@@ -25,7 +25,9 @@ check-types: $(VENV)/.test
 # Tests that only compute, and those of processes that wait for one another, share the processors;
 # those with sensors and clocks run alone.
 SHARING = tests/stats tests/analysis tests/comparison tests/audit tests/energy tests/importers tests/report \
-  tests/flops tests/cli tests/crash tests/engines tests/tasks tests/test_docs.py tests/test_benchmarks.py \
+  tests/flops tests/cli tests/crash tests/engines tests/tasks tests/workloads tests/test_docs.py \
+  tests/test_benchmarks.py tests/test_layout.py tests/test_record.py tests/test_record_index.py \
+  tests/test_study_queue.py $(wildcard tests/test_design*.py tests/test_study_plan*.py) \
   tests/testbed/test_same_records.py tests/testbed/test_virtual.py \
   $(wildcard tests/testbed/test_remote*.py tests/testbed/test_service_*.py tests/testbed/test_slurm*.py)
 

@@ -106,6 +106,17 @@ def rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" |")] for line in kept]
 
 
+def tables(page: Path) -> dict[str, list[list[str]]]:
+    """Give the rows of each table of a page that is headed NAME, default, meaning, by name."""
+    found: dict[str, list[list[str]]] = {}
+    for text in sections(page).values():
+        for table in re.split(r"\n(?!\|)", text):
+            head = re.search(r"^\| (.+) \| default \| meaning \|$", table, re.MULTILINE)
+            if head:
+                found.setdefault(head[1].strip("`"), []).extend(rows(table))
+    return found
+
+
 def anchors(page: Path) -> set[str]:
     """Give what a link can point to in a page, as GitHub names headings."""
     kept = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in sections(page)]

@@ -126,6 +126,11 @@ def test_a_record_without_a_number_is_refused_rather_than_written(table: RunTabl
     assert RunTable.load(table.folder).runs == []
 
 
+def test_text_that_is_none_in_utf_8_is_written_all_the_same(table: RunTable) -> None:
+    table.append(_run(facts={"said": "é \ud800"}))
+    assert RunTable.load(table.folder).runs[0].facts["said"] == "é \ud800"
+
+
 def test_a_row_adds_what_is_not_nested_and_says_how_it_was_measured() -> None:
     cells = row(_run())
     assert cells["energy_j"] == 1000

@@ -136,7 +136,12 @@ def _upgraded(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def dumps(record: Mapping[str, Any]) -> str:
     """Give a record as one line of JSON; a NaN or infinity is refused, absent is not a number."""
-    return json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    line = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # half a surrogate pair is no text in UTF-8: it stays escaped
+        return json.dumps(record, allow_nan=False, separators=(",", ":"))
+    return line
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -153,7 +153,9 @@ def _place_score(raw: dict[str, Any], folder: Path) -> None:
     try:
         score["rubric"] = file.read_text("utf-8").strip() + "\n"
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"tasks.score.rubric: {file}: cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        what = f"tasks.score.rubric: {file}: cannot be read ({why}); check the path"
+        raise UsageError(what) from error
 
 
 def _put(raw: dict[str, Any], keys: list[str], value: Any, where: str) -> None:
@@ -179,10 +181,20 @@ def _first_mistake(error: ValidationError) -> str:
     if detail["type"] == "missing":
         return f"{key}: is missing; the file needs it"
     given = detail["input"]
+    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{key}: must hold keys and their values{_example(loc)}, not {given!r}"
     shown = "" if isinstance(given, dict | BaseModel) or not loc else f", not {given!r}"
     if detail["type"] == "string_type" and isinstance(given, int | float):
         shown += "; put it in quotes"
     return f"{key}: {_lower(message)}{shown}" if key else message
+
+
+def _example(loc: list[str]) -> str:
+    """Show one key of a mapping, that which has no default or comes first."""
+    models = _models_at(loc)
+    fields = list(models[0].model_fields.items()) if models else []
+    wanted = [name for name, field in fields if field.is_required()] or [n for n, _ in fields]
+    return f", as in {{{wanted[0]}: ...}}" if wanted else ""
 
 
 def _none_of_the_alternatives(loc: list[str], given: object) -> str:

@@ -49,6 +49,16 @@ def test_a_load_that_was_served_has_no_finding() -> None:
 def test_runs_of_others_are_left_alone() -> None:
     assert found({}) == {}
     assert found({"serving": "fast", "judge": 3, "engine": None, "arrivals": []}) == {}
+    assert found({"serving": {**SERVING, "good": 0, "slo": ["fast"]}}) == {}
+    odd = found({"serving": {**SERVING, "good": 0, "slo": {"a": "b"}}})
+    assert "(a nan)" in odd["slo-never-met"].message
+
+
+def test_what_a_scheduler_may_cause_is_no_lateness() -> None:
+    quick = {"serving": {**SERVING, "latency_s": {**LATENCY, "mean": 0.01}}}
+    assert found(quick | {"arrivals": {"late_s": {"mean": 0.0009}}}) == {}
+    late = found(quick | {"arrivals": {"late_s": {"mean": 0.0011}}})["arrivals-late"]
+    assert late.possible == "up to 0.001 s"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +120,15 @@ def test_a_judge_at_work_while_the_energy_was_measured_is_an_error() -> None:
 def test_a_kappa_that_is_not_known_is_no_disagreement() -> None:
     agreement = {"rules": {"n": 5, "agreed": 5, "kappa": None, "low": None, "high": None}}
     assert found({"judge": {"agreement": agreement}}) == {}
+
+
+@pytest.mark.parametrize(("agreed", "seen"), [(79, True), (80, False)])
+def test_a_judge_that_says_one_thing_of_all_disagrees_by_share(agreed: int, seen: bool) -> None:
+    told = {"n": 100, "agreed": agreed, "kappa": None, "no_kappa": "the judge grades all alike"}
+    rules = found({"judge": {"agreement": {"rules": told}}})
+    assert ("judge-disagrees" in rules) == seen
+    if seen:
+        assert "79 of 100 answers (the judge grades all alike)" in rules["judge-disagrees"].message
 
 
 def test_the_interval_of_kappa_is_told_where_it_is_known() -> None:

@@ -117,6 +117,19 @@ def test_a_study_goes_from_file_to_table(tmp_path: Path) -> None:
     assert "±" in ran.stdout
 
 
+def test_a_lopsided_interval_is_told_by_its_ends(tmp_path: Path) -> None:
+    prompts = [{"prompt": f"Is {n} a number?", "label": "yes"} for n in range(12)]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, prompts)))
+    changes = ONE | {"factors": {"model": ["small"]}, "tasks": {"prompts": "p.jsonl"}}
+    changes |= {"engine": {"kind": "echo", "answer": "yes", "token_s": 0.1},
+                "protocol": {"clock": "virtual"}}  # fmt: skip
+    study = study_file(tmp_path, **changes)
+    ran = joulebench(tmp_path, "run", study, "--no-report")
+    assert ran.returncode == 0, ran.stderr
+    assert "1.00 (0.76 to 1.00)" in ran.stdout
+    assert "± is half a 95 % interval, low to high its ends; energy is" in ran.stdout
+
+
 def test_running_again_runs_nothing(tmp_path: Path) -> None:
     study = study_file(tmp_path, **ONE)
     assert joulebench(tmp_path, "run", study, "--no-report").returncode == 0

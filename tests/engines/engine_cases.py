@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from openai_server import serving
@@ -14,6 +16,7 @@ from openai_server import serving
 from joulebench.engines.openai import OpenAIEngine
 from joulebench.engines.random_words import RandomEngine
 from joulebench.engines.registry import build_engine
+from joulebench.engines.shapes_folder import ensure_shape_folder
 from joulebench.work import Engine, Request
 
 PROMPTS = (
@@ -31,6 +34,18 @@ needs_vllm = pytest.mark.skipif(
     not os.environ.get("JOULEBENCH_VLLM") or importlib.util.find_spec("vllm") is None,
     reason="JOULEBENCH_VLLM is not set, or vllm is not installed (make vllm does both)",
 )
+
+
+@functools.cache
+def shape_folder(name: str) -> Path:
+    """A shape's folder; a missing one is built here: a process for each would import all again."""
+
+    def build_here(module: str, name: str, draft: Path) -> None:
+        importlib.import_module(module).build(name, draft)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("joulebench.engines.tiny._run_builder", build_here)
+        return ensure_shape_folder(name)
 
 
 def requests() -> list[Request]:

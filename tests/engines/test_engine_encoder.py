@@ -264,6 +264,15 @@ def test_no_answer_is_given_above_the_threshold_alone(answerer: str, tmp_path: P
         assert all(r.text in PASSAGE and r.text for r in engine.generate(task.requests(), SAMPLING))
 
 
+def test_a_question_that_leaves_no_room_is_told_in_one_line(answerer: str) -> None:
+    asked = Request("r", "", encoding=Encoding(("who was " * 30, "Ann went to Rome")))
+    with (
+        ready(answerer) as engine,
+        pytest.raises(UsageError, match=r"leaves no room for its text in 48 tokens; raise engine"),
+    ):
+        engine.generate([asked], SAMPLING)
+
+
 def test_spans_are_the_best_of_all_that_are_allowed() -> None:
     import torch
 
@@ -317,6 +326,7 @@ def test_requests_that_a_head_cannot_answer_are_refused(sentiment: str, answerer
         ({"head": "clasifier"}, "did you mean 'classifier'"),
         ({"labels": ["a"]}, "must be a table such as"),
         ({"threads": 0}, "threads = 0 must be a whole number from 1"),
+        ({"null_threshold": float("nan")}, "null_threshold = nan is no number"),
         (
             {"labels": {"LABEL_7": "positive"}},
             "names 'LABEL_7', which the checkpoint does not have",

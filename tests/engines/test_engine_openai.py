@@ -126,6 +126,7 @@ def test_fields_that_a_server_refuses_and_that_can_be_missed_are_left_out(server
         asked = Sampling(max_tokens=3, min_tokens=3)
         with pytest.raises(GenerationFailed, match=r"engine\.extra: \{min_tokens: null\}"):
             engine.generate([Request("r", "do:strict a b c")], asked)
+        assert "fields_dropped" not in engine.facts()  # it was not for these that it refused
     with asking(server.url, extra={"min_tokens": None}) as engine:
         (response,) = engine.generate([Request("r", "do:strict a b")], asked)
         facts = engine.facts()
@@ -302,6 +303,7 @@ def test_a_remote_server_is_asked_for_no_token_that_the_study_does_not_ask_for()
         ({"url": "http://h", "retries": -1}, "retries = -1"),
         ({"url": "http://h", "extra": [1]}, "extra = [1]"),
         ({"url": "http://h", "extra": {"stream": True}}, "extra.stream would undo"),
+        ({"url": "http://h", "extra": {"n": 2}}, "extra.n: one answer is measured"),
         ({"url": "http://h:{port}"}, "{port} in url"),
         ({"serve": {"comand": ["x"]}}, "did you mean 'command'"),
         ({"serve": {"command": "vllm serve"}}, "serve.command must be a list"),

@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import pytest
@@ -13,8 +14,9 @@ from openai_server import Server, serving
 
 from joulebench.clock import RealClock
 from joulebench.engines.openai import OpenAIEngine
+from joulebench.engines.openai_online import UnderWay
 from joulebench.errors import UsageError
-from joulebench.work import GenerationFailed, Load, Request, Sampling
+from joulebench.work import GenerationFailed, Load, Request, Response, Sampling
 from joulebench.workloads import serving as served_as
 from joulebench.workloads.load_drive import Drive, asked
 
@@ -83,6 +85,17 @@ def test_collect_waits_no_longer_than_asked() -> None:
         engine.submit(SLOW, WORDS)
         assert engine.collect(0.0) == []
         assert [answer.request_id for answer in engine.collect(math.inf)] == ["slow"]
+
+
+def test_all_answers_that_are_there_are_given_at_once() -> None:
+    under_way = UnderWay()
+    for name in ("a", "b"):
+        done: Future[Response] = Future()
+        under_way.add(done)
+        done.set_result(Response(name, "", 1, 1, 0.0, 1.0, 1.0))
+    under_way.add(Future())
+    answers, failed = under_way.collect(math.inf)
+    assert ([answer.request_id for answer in answers], failed) == (["a", "b"], None)
 
 
 def test_closing_does_not_wait_for_answers() -> None:

@@ -186,7 +186,6 @@ def test_chunks_may_be_cut_anywhere() -> None:
         b"\r\n",
         b"3\r\nabcd\r\n",
         b"3\r\nabc\n\r",
-        b"0\r\n\r\nmore\r\n",
         b"1" * 40 + b"\r\n",
         b"1" * 20_000,
     ],
@@ -387,6 +386,13 @@ def test_a_reply_that_breaks_off_after_alike_pieces_is_told() -> None:
         reply.feed(piece("a") + b"\n\n", 1.0)
     with pytest.raises(ReplyError, match="broke off"):
         reply.close(2.0)
+
+
+def test_half_a_character_is_none_and_two_halves_are_one(server: Server) -> None:
+    pieces = (rb"\ud83d", rb"\ude00", rb"a\ud800", rb"b")
+    lines = [b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % each for each in pieces]
+    server.recorded = b"".join(lines) + b"data: [DONE]\n\n"
+    assert ask(server.url, "do:recorded").text == "\U0001f600a\ufffdb"
 
 
 def test_no_connection_is_told(connection: str) -> None:

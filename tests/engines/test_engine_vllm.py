@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -17,7 +19,7 @@ from joulebench.engines.vllm_course import Course, Courses, fitted, sampling_arg
 from joulebench.engines.vllm_options import VllmOptions
 from joulebench.errors import Unavailable, UsageError
 from joulebench.plugins import construct
-from joulebench.work import Request, Sampling
+from joulebench.work import GenerationFailed, Request, Sampling
 
 SOURCE = ModelSource(name="m", place="/models/m", local=True)
 SHAPE = ModelSource(
@@ -65,6 +67,60 @@ def courses_of(*names: str, taken_s: float = 10.0) -> Courses:
         asked = fitted(Request(f"r{name}", ""), [1, 2, 3], 100, Sampling(max_tokens=8))
         courses.take(name, Course(asked, inner_id=f"{name}x", taken_s=taken_s))
     return courses
+
+
+class Scripted:
+    """Answers likelihoods of prompts, and notes what it has not yet been rid of."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.waiting: list[str] = []
+
+    def add_request(self, outer_id: str, prompt: Any, params: Any) -> None:
+        del prompt, params
+        self.waiting.append(outer_id)
+
+    def abort_request(self, outer_ids: list[str]) -> None:
+        self.waiting = [each for each in self.waiting if each not in outer_ids]
+
+    def step(self) -> list[Any]:
+        if not self.steps:
+            raise ValueError("the step went wrong")
+        self.steps -= 1
+        likely = SimpleNamespace(prompt_logprobs=[None, {1: Likely(-1.0)}, {2: Likely(-0.5)}])
+        return [SimpleNamespace(request_id=self.waiting.pop(0), finished=True, **vars(likely))]
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_failure_leaves_no_choice_to_be_weighed_later(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("joulebench.engines.vllm_package.sampling_params", dict)
+    engine, inner = build(), Scripted(steps)
+    engine._engine, engine._source = inner, SOURCE
+    engine._text = cast("Any", Spelled())
+    asked = [Request("r0", "ab"), Request("r1", "ab")]
+    if steps < 2:
+        with pytest.raises(GenerationFailed, match="the step went wrong"):
+            engine.choice_logprobs(asked, [["c"], ["c"]])
+    else:
+        assert engine.choice_logprobs(asked, [["c"], ["c"]]) == [[-0.5], [-0.5]]
+    assert inner.waiting == []
+    with pytest.raises(UsageError, match="give choices"):
+        engine.choice_logprobs(asked, [["c"], []])
+    assert inner.waiting == []
+
+
+class Spelled:
+    """A tokenizer that knows one prompt and one choice."""
+
+    context = 100
+
+    def asked(self, prompt: str) -> str:
+        return prompt
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[0, 1, 2] if text.endswith(" c") else [0, 1] for text in texts]
 
 
 @pytest.mark.parametrize(
@@ -267,6 +323,22 @@ def test_without_vllm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(Unavailable, match=r"pip install 'joulebench\[vllm\]'"):
         build().import_libraries()
+
+
+def test_the_peak_of_memory_is_that_since_the_measured_work_began() -> None:
+    import torch
+
+    engine = build()
+    engine._source = SOURCE
+    much = torch.ones(64 * 2**20, dtype=torch.uint8)
+    assert much.sum()
+    before = engine._peak.facts(None)
+    assert before["peak_host_since"] == "start of the process"
+    del much
+    engine.begin_measuring()
+    after = engine._peak.facts(None)
+    if after["peak_host_since"] == "measure":  # else the system does not let it begin anew
+        assert after["peak_host_bytes"] < before["peak_host_bytes"] - 32 * 2**20
 
 
 def test_facts_before_anything_is_loaded() -> None:

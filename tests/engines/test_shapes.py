@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from engine_cases import needs_torch
+from engine_cases import needs_torch, shape_folder
 
 from joulebench.engines.model_source import find_model
 from joulebench.engines.shapes import SHAPES, shape_model, shape_name
@@ -46,7 +46,7 @@ def test_a_shape_has_the_published_number_of_parameters(name: str) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(ensure_shape_folder(name))
+    config = AutoConfig.from_pretrained(shape_folder(name))
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call, unused-ignore]
     counted = sum(weight.numel() for weight in model.parameters())
@@ -61,7 +61,7 @@ def test_every_published_shape_is_counted() -> None:
 @needs_torch
 def test_the_configuration_is_the_published_one() -> None:
     """As meta-llama/Llama-3.2-1B has it on the hub, key by key."""
-    config = json.loads((ensure_shape_folder("llama-3.2-1b") / "config.json").read_text())
+    config = json.loads((shape_folder("llama-3.2-1b") / "config.json").read_text())
     assert config == {
         "architectures": ["LlamaForCausalLM"],
         "attention_bias": False,
@@ -100,7 +100,7 @@ def test_the_configuration_is_the_published_one() -> None:
 def test_the_library_reads_the_positions_as_published(name: str, theta: float) -> None:
     from transformers import AutoConfig
 
-    parameters = AutoConfig.from_pretrained(ensure_shape_folder(name)).rope_parameters
+    parameters = AutoConfig.from_pretrained(shape_folder(name)).rope_parameters
     assert (parameters["rope_theta"], parameters["rope_type"]) == (theta, "default")
 
 

@@ -6,12 +6,11 @@ import functools
 from typing import Any
 
 import pytest
-from engine_cases import needs_torch
+from engine_cases import needs_torch, shape_folder
 from hypothesis import given
 from hypothesis import strategies as st
 
 from joulebench.engines.shapes import SHAPES
-from joulebench.engines.shapes_folder import ensure_shape_folder
 
 pytestmark = needs_torch
 
@@ -22,7 +21,7 @@ CHAT = [{"role": "user", "content": "Is it warm?"}]
 def tokenizer(name: str) -> Any:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(ensure_shape_folder(name), local_files_only=True)
+    return AutoTokenizer.from_pretrained(shape_folder(name), local_files_only=True)
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -101,7 +101,7 @@ def test_a_judge_s_work_is_added_up_and_its_agreement_is_not_made_surer(tmp_path
     row = judge_rows(cells, [])[0]
     assert row["judge"] == "judge-7b, prompt 2, 3 votes"
     assert row["cost"] == "0.0600 USD"
-    assert row["agreement"] == ["89.9 of 237", "0.79 (0.65 to 0.93)", "87.5 of 120",
+    assert row["agreement"] == ["89.9 % of 237", "0.79 (0.65 to 0.93)", "87.5 of 120",
                                 "0.74 (0.50 to 0.95)"]  # fmt: skip
     assert [head["title"] for head in judge_heads(cells)] == [
         "Agrees with rules", "κ, rules", "Agrees with people", "κ, people"]  # fmt: skip
@@ -111,7 +111,8 @@ def test_a_judge_s_work_is_added_up_and_its_agreement_is_not_made_surer(tmp_path
 def test_a_kappa_that_nobody_can_know_is_absent(tmp_path: Path, kappa: dict[str, Any]) -> None:
     agreement = {"rules": {"n": 5, "agreed": 5, **kappa}, "human": {"n": 0, "agreed": 0}}
     cells = found(tmp_path, replace(ONE, judge={**JUDGE, "agreement": agreement}))
-    assert judge_rows(cells, [])[0]["agreement"] == ["100.0 of 15", "–"]
+    assert judge_rows(cells, [])[0]["agreement"] == ["100.0 % of 15", "–"]
+    assert "κ is absent where one of the two" in " ".join(judge_notes(cells))
 
 
 def test_random_weights_have_no_accuracy_and_the_report_says_why(tmp_path: Path) -> None:

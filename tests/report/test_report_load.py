@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from served_study import Served, make_served
 
 from joulebench.record import RunTable
@@ -184,6 +185,44 @@ def test_a_mark_is_open_where_there_is_no_steady_state(tmp_path: Path) -> None:
     others = [*cells[:-1], replace(cells[-1], steady=0)]
     (settled, _), (unsettled, _) = (load_pictures(each) for each in (cells, others))
     assert settled.svg != unsettled.svg
+
+
+def test_marks_bars_and_limits_are_drawn_in_the_unit_of_the_axis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, Figure] = {}
+
+    def keep(figure: Figure, name: str) -> tuple[str, bytes]:
+        drawn[name] = figure
+        return "", b""
+
+    monkeypatch.setattr("joulebench.report.load_figures.rendered", keep)
+    cells = found(tmp_path, Served(models=ONE))
+    load_pictures(cells)
+    heights = heights_in(drawn["load-closed-ttft-p95"])
+    assert [200.0, 200.0] in heights  # the longest that counts as good, ms
+    assert pytest.approx([1e3 * c.estimates["ttft_p95_s"].value for c in cells]) in heights
+    per_j = [cell.estimates["tokens_per_j"] for cell in cells]
+    bars = [
+        sorted(each) for each in heights_in(drawn["load-closed-tokens-per-j"]) if len(each) == 2
+    ]
+    for estimate in per_j:
+        assert pytest.approx([estimate.low, estimate.high]) in bars
+    assert all(any(e.low <= low and high <= e.high for e in per_j) for low, high in bars)
+    whole_bars = [bar for bar in bars if any(bar == pytest.approx([e.low, e.high]) for e in per_j)]
+    assert (len(whole_bars), len(bars)) == (len(per_j), 2 * len(per_j))  # noise alone is less
+
+
+def heights_in(figure: Figure) -> list[list[float]]:
+    """What each line of a figure is drawn through, in units of its axis."""
+    return [list(map(float, line.get_ydata())) for line in figure.axes[0].lines]
+
+
+def test_what_was_measured_otherwise_is_no_part_of_a_line(tmp_path: Path) -> None:
+    first, second = found(tmp_path, Served(sizes=(1, 4), models=ONE))
+    assert len(lines([first, second])) == 1
+    assert len(lines([first, replace(second, method="modelled")])) == 2
+    assert len(lines([first, replace(second, scope="cpu package")])) == 2
 
 
 def test_lines_hold_cells_that_differ_in_load_alone(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_metrics_that_tell_no_right_from_wrong_stand_beside_the_score(tmp_path: 
 
 def test_an_engine_without_likelihoods_is_refused(tmp_path: Path) -> None:
     task = LmEvalTask("lm-eval:colours", lm_eval=write(tmp_path, CHOICE, DOCS))
-    with pytest.raises(UsageError, match="tells how likely an answer is, and EchoEngine does not"):
+    with pytest.raises(UsageError, match="tells how likely an answer is, and engine .echo. does not"):
         task.engine_for(EchoEngine())
 
 
@@ -277,6 +277,15 @@ def test_documents_are_the_first_ones_unless_a_seed_draws_them(tmp_path: Path) -
     assert set(prompts) <= set(every)
     (right,) = [n for n in range(4) if drawn.grade(drawn.requests()[0], weighed(n))]
     assert right == DOCS[every.index(prompts[0])]["label"]
+
+
+def test_a_group_is_refused_before_the_data_of_its_tasks_is_fetched(tmp_path: Path) -> None:
+    options = write(tmp_path, CHOICE | {"tag": "shades"}, DOCS)
+    (tmp_path / "docs.jsonl").unlink()
+    (tmp_path / "group.yaml").write_text("group: all_colours\ntask:\n  - colours\n", "utf-8")
+    for name in ("all_colours", "shades"):
+        with pytest.raises(UsageError, match=r"is a group of several.*task: lm-eval:colours$"):
+            LmEvalTask(f"lm-eval:{name}", lm_eval=options)
 
 
 def weighed(likeliest: int) -> str:

@@ -101,6 +101,12 @@ def test_bad_labels_name_the_line(fields: str, says: str, tmp_path: Path) -> Non
     assert says in str(error.value)
 
 
+def test_half_a_character_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = written(tmp_path, '{"prompt": "\\ud83d\\ude00"}\n{"prompt": "a \\ud800"}\n')
+    with pytest.raises(UsageError, match=r":2: holds half a surrogate pair \('\\ud800'\)"):
+        build_task("mine", {"prompts": file})
+
+
 def test_a_seed_draws_prompts(tmp_path: Path) -> None:
     file = written(tmp_path, "".join(f'{{"prompt": "{n}"}}\n' for n in range(50)))
     drawn = [

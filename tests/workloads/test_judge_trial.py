@@ -115,6 +115,18 @@ def test_the_measured_model_is_gone_before_the_judge_is_loaded(
     assert told[:2] == ["closed", "loaded"]
 
 
+def test_what_a_judge_starts_writes_into_a_log_of_its_own(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from joulebench.engines.openai import OpenAIEngine
+
+    logs: set[Path] = set()
+    monkeypatch.setattr(OpenAIEngine, "use_log", lambda _self, path: logs.add(path))
+    with judging() as server:
+        done = trial(judge(server.url))
+    assert logs == {tmp_path / "logs" / f"{done.run_id}.judge.txt"}
+
+
 def test_of_a_remote_judge_no_energy_is_claimed(trial: Trial) -> None:
     with judging() as server:
         done = trial(judge(server.url, engine={"remote": True}))

@@ -149,6 +149,19 @@ def test_what_waits_is_taken_together_up_to_the_batch_size() -> None:
     assert max(engine.sizes) == 4
 
 
+def test_an_engine_that_keeps_answers_back_is_not_waited_for_for_ever() -> None:
+    class Short(Working):
+        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
+            return super().generate(requests, sampling)[1:]
+
+    clock = VirtualClock()
+    load = Load(kind="closed", concurrency=3, batch_size=3)
+    drive = Drive(Short(clock), Sampling(), load, clock)
+    with pytest.raises(GenerationFailed, match="gave 2 answers to 3 requests"):
+        drive.run([Request(f"r{n}", "a b") for n in range(6)])
+    assert len(drive.answered) == 2
+
+
 def test_an_empty_queue_gives_nothing() -> None:
     assert Queued(Working(VirtualClock()), 4).collect(1.0) == []
 
@@ -180,6 +193,53 @@ def test_what_was_answered_before_a_failure_is_kept(load: Load) -> None:
     ids = [response.request_id for response in drive.answered]
     assert len(ids) == len(set(ids)) == (5 if load.kind == "batch" else 3)
     assert all(math.isnan(r.arrived_s) == (load.kind == "batch") for r in drive.answered)
+
+
+class Choosy(EchoEngine):
+    """Takes requests while others are under way, but not every one."""
+
+    def submit(self, request: Request, sampling: Sampling) -> None:
+        if request.request_id == "a-5":
+            raise UsageError("this one is too long")
+        super().submit(request, sampling)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        Load(kind="closed", concurrency=3, requests=9),
+        Load(kind="open", rate_per_s=3.0, arrivals="constant", requests=9),
+    ],
+    ids=lambda load: load.kind,
+)
+def test_what_is_under_way_when_a_request_is_refused_is_kept(load: Load) -> None:
+    clock = VirtualClock(1000.0)
+    engine = Choosy(token_s=SERVICE_S / 10)
+    engine.use_clock(clock)
+    drive = Drive(engine, WORDS, load, clock)
+    with pytest.raises(UsageError, match="too long"):
+        drive.run(asked([Request("a", "x y")], load.requests))
+    ids = {response.request_id for response in drive.answered}
+    assert ids == {"a", "a-2", "a-3", "a-4"}
+    assert not any(math.isnan(response.arrived_s) for response in drive.answered)
+
+
+def test_a_failure_while_the_rest_is_collected_hides_no_refusal() -> None:
+    class Dies(Choosy):
+        def collect(self, timeout_s: float) -> list[Response]:
+            answers = super().collect(timeout_s)
+            if self._taken > 3 and answers:
+                raise GenerationFailed("the server is dead", answers)
+            return answers
+
+    clock = VirtualClock(1000.0)
+    engine = Dies(token_s=SERVICE_S / 10)
+    engine.use_clock(clock)
+    load = Load(kind="open", rate_per_s=30.0, arrivals="constant", requests=9)
+    drive = Drive(engine, WORDS, load, clock)
+    with pytest.raises(UsageError, match="too long"):
+        drive.run(asked([Request("a", "x y")], load.requests))
+    assert {response.request_id for response in drive.answered} == {"a"}
 
 
 def test_equal_seeds_give_equal_arrivals_but_for_their_scale() -> None:

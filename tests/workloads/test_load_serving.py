@@ -72,6 +72,15 @@ def test_what_is_not_known_is_left_out() -> None:
     assert serving([], OPEN) is None
 
 
+def test_what_generates_nothing_has_no_rate_of_tokens() -> None:
+    labels = [replace(each, tokens_out=0) for each in queued(poisson(200, 0.3, 1), 1.0)]
+    served = serving(labels, OPEN)
+    assert served is not None
+    assert "tokens_out_per_s" not in served
+    assert served["steady"]["requests"] > 0
+    assert "tokens_out" not in served["steady"]
+
+
 def test_an_answer_of_one_token_has_no_gap_to_be_late_by() -> None:
     one = Response("a", "", 1, 1, 0.0, 1.0, 1.0)
     served = serving([one, answer(1, 0.0, 0.0, 10.0)], Load(itl_slo_s=0.5))
@@ -119,6 +128,11 @@ def test_more_than_can_be_served_is_called_overload(use: float, least: float) ->
     told = [steady_stretch(responses, OPEN) for responses in loads]
     assert not any(steady.found for steady in told if steady.overload)
     assert np.mean([steady.overload for steady in told]) >= least
+
+
+def test_a_long_load_a_little_above_what_can_be_served_is_seldom_called_steady() -> None:
+    loads = [queued(poisson(5000, 1.05, seed), 1.0) for seed in range(20)]
+    assert np.mean([steady_stretch(responses, OPEN).found for responses in loads]) <= 0.1
 
 
 def test_a_load_that_ends_before_it_settles_is_no_overload() -> None:
@@ -169,6 +183,21 @@ def test_stretches_share_out_all_tokens() -> None:
     edges = [0.0, 60.0, 75.5, 90.0, 1000.0]
     parts = [tokens_within(responses, *pair) for pair in itertools.pairwise(edges)]
     assert np.sum(parts, axis=0) == pytest.approx([50 * 5, 50 * 11])
+
+
+def test_a_token_at_an_edge_counts_before_it() -> None:
+    # Users whose answers, of one token, come together, and who ask again a moment later.
+    plain = [
+        Response(f"r{4 * turn + n}", "", 5, 1, at_s, at_s + 1.9, at_s + 1.9, arrived_s=at_s)
+        for turn, at_s in enumerate(np.arange(0.0, 20.0, 2.0).tolist())
+        for n in range(4)
+    ]
+    for responses in (plain, [replace(each, token_s=(each.stop_s,)) for each in plain]):
+        served = serving(responses, Load(kind="closed", concurrency=4))
+        assert served is not None
+        steady = served["steady"]
+        assert (steady["start_s"], steady["stop_s"]) == (1.9, 18.0)
+        assert steady["requests"] == steady["tokens_out"] == 8 * 4
 
 
 def found(**facts: Any) -> list[str]:

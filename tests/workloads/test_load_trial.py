@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def test_the_steady_stretch_stands_in_record_and_table(trial: Callable[..., Run]
     assert cells["requests_per_s"] == pytest.approx(4.0)
     assert cells["goodput_per_s"] == pytest.approx(4.0)
     assert cells["steady_s"] == pytest.approx(98.0)
-    assert cells["steady_tokens_out"] == pytest.approx(98 * 4 * 16, rel=0.01)
+    assert cells["steady_tokens_out"] == pytest.approx(98 * 4 * 16)
     assert cells["steady_energy_j"] == pytest.approx(98 * 300, rel=0.01)
     assert (cells["ttft_p50_s"], cells["latency_p99_s"]) == (0.25, 1.0)
     assert "findings" not in cells
@@ -142,6 +143,42 @@ def test_answers_stand_in_the_order_asked_whichever_came_first() -> None:
     assert stops_s != sorted(stops_s)
 
 
+@pytest.mark.parametrize("count", [{}, {"requests": 5}])
+def test_a_trace_that_is_too_short_is_refused_before_anything_runs(
+    tmp_path: Path, count: dict[str, int]
+) -> None:
+    file = tmp_path / "trace.txt"
+    file.write_text("0\n1\n2\n3\n")
+    load = {"kind": "open", "arrivals": "trace", "trace": str(file)}
+    with pytest.raises(UsageError, match=f"4 arrivals for {count.get('requests', 12)} requests"):
+        build_workload(PLAN | {"load": load | count})
+    build_workload(PLAN | {"load": load | {"requests": 4}})
+    build_workload(PLAN | {"load": load, "tasks": {"items": 4}})
+
+
+def test_a_judge_that_only_waits_judges_on_computed_time(tmp_path: Path) -> None:
+    for room in ("traces", "responses", "logs"):
+        (tmp_path / room).mkdir()
+    verdict = '{"verdict": "correct", "why": "it is"}'
+    engine = {"kind": "echo", "answer": verdict, "load_s": 20, "token_s": 0.5}
+    judge = {"kind": "judge", "model": "imagined", "batch_size": 4, "engine": engine}
+    watts = {"idle": 60, "measure": 300, "judge": 200}
+    study = STUDY | {"tasks": {"items": 8, "score": judge},
+                     "meters": [{"simulated": {"board": "a100", "watts": watts}}]}  # fmt: skip
+    planned = plan(parse(study, "s"))[0]
+    specs = [spec.to_dict() for spec in resolve(planned["meters"])]
+    facts = {"host": "h", "testbed": "local"}
+    done = run_trial(
+        planned | {"meters": specs}, tmp_path, lambda _said: None, facts=facts, root_pid=0
+    )
+    assert (done.status, done.error) == ("done", None)
+    assert (done.score or {})["accuracy"] == 1.0
+    (window,) = (window for window in done.windows if window.name == "judge")
+    # Loading takes 20 s; two batches of 4 verdicts, of 4 words of half a second each.
+    assert window.duration_s == pytest.approx(20 + 2 * len(verdict.split()) * 0.5)
+    assert row(done)["judge_energy_j"] == pytest.approx(200 * window.duration_s, rel=0.02)
+
+
 def test_a_rate_is_a_factor() -> None:
     study = STUDY | {"factors": {"rate_per_s": [1, 2.5]}, "load": {"kind": "open"}}
     assert {each["load"]["rate_per_s"] for each in plan(parse(study, "s"))} == {1.0, 2.5}
@@ -166,6 +203,7 @@ def test_a_rate_is_a_factor() -> None:
         ({"kind": "opn"}, "opn"),
         ({"kind": "open", "arrivals": "evenly"}, "evenly"),
         ({"kind": "open", "rate_per_s": 0.0}, "rate_per_s"),
+        ({"kind": "open", "rate_per_s": math.inf}, "rate_per_s"),
         ({"requests": 0}, "requests"),
         ({"requests": 1_000_001}, "requests"),
         ({"ttft_slo_s": -1.0}, "ttft_slo_s"),
@@ -206,9 +244,17 @@ def test_a_trace_is_found_beside_its_study(tmp_path: Path) -> None:
     told = {"kind": "open", "arrivals": "trace", "trace": "arrivals.txt"}
     file.write_text(json.dumps(STUDY | {"load": told}))
     assert load(str(file)).load.trace == str((tmp_path / "arrivals.txt").resolve())
+    file.write_text(json.dumps(STUDY | {"load": {"kind": "closed", "trace": ""}}))
+    assert load(str(file)).load.trace == ""
 
 
 @pytest.mark.parametrize("slots", [0, -1, True, 1.5, "2"])
 def test_an_echo_has_at_least_one_slot(slots: object) -> None:
     with pytest.raises(UsageError, match="slots"):
         build_workload(PLAN | {"engine": {"kind": "echo", "slots": slots}})
+
+
+def test_an_echo_tells_its_slots_and_when_its_tokens_came(trial: Callable[..., Run]) -> None:
+    facts = trial(kind="closed", concurrency=2).facts
+    assert facts["engine"]["slots"] == 4
+    assert facts["serving"]["itl_s"]["max"] == pytest.approx(0.05)

@@ -6,11 +6,13 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from joulebench.answer_energy import per_answer, per_correct, wilson_95
+from joulebench.engines.echo import EchoEngine
 from joulebench.errors import UsageError
 from joulebench.joules import Energy
 from joulebench.record import Run
@@ -18,7 +20,8 @@ from joulebench.run_row import COLUMNS, row
 from joulebench.stats import wilson_interval
 from joulebench.tasks.forms import FORMS
 from joulebench.tasks.registry import build_task
-from joulebench.work import Load, Request, Response
+from joulebench.work import Load, Request, Response, Sampling
+from joulebench.workloads.generate import GenerateWorkload
 from joulebench.workloads.registry import build_workload
 from joulebench.workloads.score import RulesScorer
 from joulebench.workloads.score_choice import ChoiceScorer
@@ -101,10 +104,11 @@ def test_nothing_graded_is_no_score() -> None:
 # By choice
 
 
-class Prefers:
+class Prefers(EchoEngine):
     """An engine that holds some words for likelier."""
 
     def __init__(self, **nats: float) -> None:
+        super().__init__()
         self.nats = nats
         self.asked: list[int] = []
 
@@ -115,9 +119,12 @@ class Prefers:
         return [[self.nats.get(text, -9.0) for text in texts] for texts in choices]
 
 
-def chosen(engine: Any, task: Any, together: int = 1) -> WorkResult:
-    result = result_of(task)
-    ChoiceScorer(task, engine, together).grade(result, engine)
+def chosen(engine: Prefers, task: Any, together: int = 1) -> WorkResult:
+    scorer = ChoiceScorer(task)
+    load = Load("batch", together)
+    work = GenerateWorkload(scorer.engine_for(engine), task, load, Sampling(), 0, scorer)
+    result = work.run()
+    work.grade(result)
     json.dumps([result.score, result.marks], allow_nan=False)
     return result
 
@@ -130,6 +137,9 @@ def test_the_likeliest_choice_is_the_answer() -> None:
     assert result.score["accuracy"] == 0.5
     assert result.score["metrics"] == {"choice_accuracy": 0.5, "choice_accuracy_by_length": 0.5}
     assert engine.asked == [5, 5, 2]
+    assert result.work == {"requests": 12, "tokens_out": 0}
+    assert result.facts["engine"]["weighs_choices"] is True
+    assert json.loads(result.responses[0].text) == {"likeliest": 1, "logprobs": [-2.0, -1.0]}
     assert result.marks[0] == {
         "grade": True,
         "grade_by_length": True,
@@ -183,31 +193,21 @@ def test_every_form_says_what_may_be_answered_and_what_is_right() -> None:
 )
 def test_choice_needs_an_engine_and_a_task_for_it(task: str, says: str) -> None:
     plan = {"workload": "generate", "model": "m", "task": task, "engine": {"kind": "echo"}}
-    with pytest.raises(UsageError, match="tells how likely") as error:
+    with pytest.raises(UsageError, match=f"tasks.score: kind: choice needs .*{says}") as error:
         build_workload(plan | {"tasks": {"score": {"kind": "choice"}}})
     assert "\n" not in str(error.value)
-    if task == "squad":
-        with pytest.raises(UsageError, match=says):
-            ChoiceScorer(build_task(task, {}), Prefers())  # type: ignore[arg-type]
 
 
-def test_no_choice_is_asked_for_of_random_weights() -> None:
-    task, engine = build_task("boolq", {}), Prefers()
-    result = result_of(task)
-    result.facts["engine"] = {"random_weights": True}
-    ChoiceScorer(task, engine).grade(result, engine)  # type: ignore[arg-type]
-    assert (result.score, engine.asked) == (None, [])
-    assert result.facts["no_score"] == "the model's weights are random"
-
-
-def test_batches_of_a_load_are_those_of_choices() -> None:
-    from joulebench.workloads.score_build import build_scorer
-
-    task, engine = build_task("boolq", {}), Prefers(yes=-1.0)
-    plan = {"tasks": {"score": {"kind": "choice"}}}
-    scorer = build_scorer(plan, task, engine, Load("batch", 6), lambda _c, _m: engine)  # type: ignore[arg-type,return-value]
-    scorer.grade(result_of(task), engine)  # type: ignore[arg-type]
-    assert engine.asked == [6, 6]
+def test_a_request_without_choices_is_asked_nothing_and_missing(tmp_path: Path) -> None:
+    lines = [{"prompt": "Metal?", "label": "no", "choices": ["no", "yes"]},
+             {"prompt": "Say it.", "label": "no"}]  # fmt: skip
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("\n".join(json.dumps(line) for line in lines))
+    engine = Prefers(no=-1.0)
+    result = chosen(engine, build_task("prompts", {"prompts": str(file)}))
+    assert engine.asked == [1]
+    assert [mark["grade"] for mark in result.marks] == [True, None]
+    assert json.loads(result.responses[1].text) == {"likeliest": None, "logprobs": []}
 
 
 # Energy of each answer

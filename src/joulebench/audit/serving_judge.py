@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from joulebench.audit.rule import Rule
 from joulebench.audit.run_view import AuditRun
@@ -18,6 +20,9 @@ MOST_MISSING = 0.05
 
 LEAST_KAPPA = 0.6
 """Below it agreement is at most moderate (Landis and Koch 1977, Biometrics 33, 159)."""
+
+LEAST_AGREED = 0.8
+"""The same of the share agreed on, where there is no kappa."""
 
 _WHO = {"rules": "the rules", "human": "people"}
 
@@ -70,6 +75,8 @@ def judge_disagrees(view: AuditRun) -> Iterator[Finding]:
     for name in agreement:
         found = facts_in(agreement, name)
         kappa, low, high = (number(found.get(part)) for part in ("kappa", "low", "high"))
+        if math.isnan(kappa):
+            yield from _apart(view, name, found)
         if not kappa < LEAST_KAPPA:
             continue
         known = f" (95 % interval {low:.2f} to {high:.2f})" if low <= high else ""
@@ -84,6 +91,25 @@ def judge_disagrees(view: AuditRun) -> Iterator[Finding]:
             seen=f"{kappa:.2f}",
             possible=f"at least {LEAST_KAPPA:g}",
         )
+
+
+def _apart(view: AuditRun, name: str, found: Mapping[str, Any]) -> Iterator[Finding]:
+    """Look for little agreement where one grades all alike, so that there is no kappa."""
+    agreed, n = number(found.get("agreed")), number(found.get("n"))
+    if not agreed < LEAST_AGREED * n:
+        return
+    why = found.get("no_kappa")
+    yield Finding(
+        "judge-disagrees",
+        "warning",
+        view.where(f"{JUDGE}: {name}"),
+        f"judge and {_WHO.get(name, name)} agree on {agreed:.0f} of {n:.0f} answers"
+        f"{f' ({why})' if why else ''}: the accuracy depends on who grades",
+        "read the answers on which they differ; mend the rubric or take another judge before "
+        "anything is claimed of accuracy or of energy per correct answer",
+        seen=f"{100 * agreed / n:.3g} %",
+        possible=f"at least {100 * LEAST_AGREED:g} %",
+    )
 
 
 RULES = (

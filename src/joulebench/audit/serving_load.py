@@ -15,6 +15,9 @@ from joulebench.finding import Finding
 LATE = 0.05
 """Mean lateness of requests, as a part of their mean latency, that is still told as none."""
 
+LEAST_LATE_S = 0.001
+"""Lateness that any scheduler may cause, s."""
+
 
 def no_steady_state(view: AuditRun) -> Iterator[Finding]:
     """Look for a load without a stretch in which it neither rises nor falls."""
@@ -55,7 +58,8 @@ def arrivals_late(view: AuditRun) -> Iterator[Finding]:
     late = facts_in(facts_in(view.run.facts, "arrivals"), "late_s")
     latency = facts_in(facts_in(view.run.facts, "serving"), "latency_s")
     late_s, latency_s = number(late.get("mean")), number(latency.get("mean"))
-    if not late_s > LATE * latency_s or already_said(view, "arrivals-late", "load"):
+    possible_s = max(LATE * latency_s, LEAST_LATE_S)
+    if not late_s > possible_s or already_said(view, "arrivals-late", "load"):
         return
     yield Finding(
         "arrivals-late",
@@ -65,7 +69,7 @@ def arrivals_late(view: AuditRun) -> Iterator[Finding]:
         "was less than it is called, and latencies hold the delay of the machine that asked",
         "lower load.rate_per_s, or ask from a machine with more processors",
         seen=f"{late_s:.3g} s",
-        possible=f"up to {LATE * latency_s:.3g} s",
+        possible=f"up to {possible_s:.3g} s",
     )
 
 
@@ -73,9 +77,10 @@ def slo_never_met(view: AuditRun) -> Iterator[Finding]:
     """Look for a load of which no request kept to the longest delays that count as good."""
     serving = facts_in(view.run.facts, "serving")
     count = number(serving.get("n"))
-    if not (serving.get("slo") and serving.get("good") == 0 and count > 0):
+    slo = facts_in(serving, "slo")
+    if not (slo and serving.get("good") == 0 and count > 0):
         return
-    asked = ", ".join(f"{name} {most:g}" for name, most in serving["slo"].items())
+    asked = ", ".join(f"{name} {number(most):g}" for name, most in slo.items())
     yield Finding(
         "slo-never-met",
         "warning",

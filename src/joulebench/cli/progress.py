@@ -60,7 +60,8 @@ class Lines:
         self._lengths.extend(latest_lengths(table.entries))
         self._wait_s = cool_down_s(plans[0]["protocol"])
         ahead = f", {self._done} of them done already" if self._done else ""
-        self.say(f"{table.name}: {self._total} trials{ahead}, into {table.folder}")
+        trials = f"{self._total} trial" + ("s" if self._total != 1 else "")
+        self.say(f"{table.name}: {trials}{ahead}, into {table.folder}")
 
     def trial_begins(self, plan: Mapping[str, Any], testbed: str = "") -> None:
         """Note when: a trial is told of when it has ended."""

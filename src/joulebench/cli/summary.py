@@ -42,17 +42,25 @@ def print_cells(table: RunTable) -> None:
     console = Console(file=sys.stdout, emoji=False, width=None if sys.stdout.isatty() else 120)
     console.print(table_that_fits(console, partial(_table, table.name, found), _SPARE))
     origins = sorted({f"{cell.method}, {cell.scope}" for cell in found})
-    console.print(f"± is half a 95 % interval; energy is {'; '.join(origins)}", highlight=False)
+    ends = ", low to high its ends" if _lopsided(found) else ""
+    said = f"± is half a 95 % interval{ends}; energy is {'; '.join(origins)}"
+    console.print(said, highlight=False)
     rules = sorted({rule for cell in found for rule in cell.findings})
     if rules:
         console.print(f"findings: {', '.join(rules)} (see the report)", highlight=False)
+
+
+def _lopsided(found: list[Cell]) -> bool:
+    from joulebench.report.numbers import is_lopsided
+
+    return any(is_lopsided(cell.estimates.get(key)) for cell in found for key, _, _ in _COLUMNS)
 
 
 def _table(name: str, found: list[Cell], without: Collection[str] = ()) -> Table:
     from rich import box
     from rich.table import Table
 
-    from joulebench.report.numbers import best_unit, plus_minus
+    from joulebench.report.numbers import best_unit, with_interval
 
     table = Table(title=name, box=box.SIMPLE, title_justify="left")
     for factor in found[0].levels or {"study": name}:
@@ -69,6 +77,6 @@ def _table(name: str, found: list[Cell], without: Collection[str] = ()) -> Table
         table.add_column(f"{heading}{shown}", justify="right", no_wrap=True)
     for cell in found:
         estimates = [cell.estimates.get(key) for key, _, _ in columns]
-        texts = [plus_minus(e, unit) for e, unit in zip(estimates, units, strict=True)]
+        texts = [with_interval(e, unit) for e, unit in zip(estimates, units, strict=True)]
         table.add_row(*(list(cell.levels.values()) or [name]), str(cell.runs), *texts)
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -72,6 +73,8 @@ class EncoderEngine:
         self.max_model_len = _positive("max_model_len", max_model_len)
         self.labels = Labels(labels)
         self.null_threshold = float(null_threshold)
+        if not math.isfinite(self.null_threshold):
+            raise UsageError(f"engine 'encoder': null_threshold = {null_threshold!r} is no number")
         self.head = head
         self.truncated = 0
         self._source: ModelSource | None = None
@@ -204,14 +207,22 @@ class EncoderEngine:
     def _tokens(self, asked: Sequence[Encoding]) -> Any:
         """Encode texts or pairs; of a pair to be read for words, the question is never cut."""
         pairs = len(asked[0].texts) > 1
-        return self._ready.tokenizer(
-            [encoding.texts[0] for encoding in asked],
-            [encoding.texts[1] for encoding in asked] if pairs else None,
-            truncation="only_second" if self._ready.head == SPAN else "longest_first",
-            max_length=self._longest,
-            padding=True,
-            return_tensors="pt",
-        )
+        try:
+            return self._ready.tokenizer(
+                [encoding.texts[0] for encoding in asked],
+                [encoding.texts[1] for encoding in asked] if pairs else None,
+                truncation="only_second" if self._ready.head == SPAN else "longest_first",
+                max_length=self._longest,
+                padding=True,
+                return_tensors="pt",
+            )
+        except Exception as cause:  # the library tokenizers has no kinds of errors
+            if "Truncation error" not in str(cause):
+                raise
+            raise UsageError(
+                f"engine 'encoder': a question leaves no room for its text in {self._longest} "
+                "tokens; raise engine.max_model_len, or use a model with a longer input"
+            ) from cause
 
     def _answers(self, batch: Any, asked: Sequence[Encoding]) -> list[str]:
         import torch

@@ -11,6 +11,7 @@ from joulebench.engines.model_source import ModelSource
 from joulebench.engines.torch_hub import refusal
 from joulebench.engines.torch_memory import in_memory, is_out_of_memory
 from joulebench.engines.torch_model import no_progress_bar
+from joulebench.engines.torch_quiet import torchao_quiet
 from joulebench.engines.torch_weights import touch_weights
 from joulebench.errors import Unavailable, UsageError
 
@@ -48,6 +49,7 @@ class LoadedEncoder:
     untrained: int
 
 
+@torchao_quiet()
 def import_encoder_libraries(source: ModelSource) -> None:
     """Import torch, transformers and the code of the model's architecture; run no operation.
 
@@ -148,6 +150,7 @@ def _config(source: ModelSource) -> Any:
     return _loaded(source, AutoConfig)
 
 
+@torchao_quiet()
 def _loaded(source: ModelSource, kind: Any, **options: Any) -> Any:
     """Load a part of a model, turning a library's complaint into one line."""
     from safetensors import SafetensorError

@@ -44,13 +44,15 @@ class Alike:
         if self._misses >= _MOST_MISSES:
             return
         self._misses += 1
-        found = [name for name in _NAMES if line.count(name) == 1]
-        if len(found) != 1:
+        counts = [line.count(name) for name in _NAMES]
+        if sum(counts) != 1:  # which of several the text is from is not certain
             return
-        name_end = line.index(found[0]) + len(found[0])
+        name = _NAMES[counts.index(1)]
+        name_end = line.index(name) + len(name)
         begin = line.find(b'"', name_end) + 1
         end = line.find(b'"', begin)
-        if end <= begin or line[name_end : begin - 1].strip() or line[begin:end] != text.encode():
+        plain = text.encode(errors="surrogatepass")
+        if end <= begin or line[name_end : begin - 1].strip() or line[begin:end] != plain:
             return
         self._head, self._tail = line[:begin], line[end:]
         self._shortest = len(self._head) + len(self._tail) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +29,8 @@ LONGEST_PAUSE_S = 60.0
 
 _FIRST_PAUSE_S = 0.5
 _CONNECT_S = 10.0
+_AFTER_END_S = 1.0
+"""How long the end of a connection is waited for once the answer is whole, s."""
 _BUSY = (429, 503)
 _REFUSED = (400, 422)
 
@@ -126,14 +128,18 @@ class Client:
     async def _get(self, path: str, timeout_s: float) -> tuple[int, Any]:
         import httpx
 
+        status, url = 0, origin(self.root) + path
         try:
-            answer = await self._client.get(origin(self.root) + path, timeout=timeout_s)
-        except httpx.HTTPError as error:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._client.stream("GET", url, timeout=timeout_s) as answer,
+            ):
+                status = answer.status_code
+                return status, parsed(await self._whole(answer))
+        except ReplyError:
+            return status, None
+        except (httpx.HTTPError, TimeoutError) as error:
             return 0, self._clean(_reason(error))
-        try:
-            return answer.status_code, answer.json()
-        except ValueError:
-            return answer.status_code, None
 
     async def answer(self, path: str, body: Mapping[str, Any]) -> Reply:
         """Make one request and give its answer, complete.
@@ -161,7 +167,8 @@ class Client:
         longest_s = min(LONGEST_PAUSE_S, self.patience.timeout_s)
         if pause_s > longest_s and why.pause_s is not None:
             raise self._failed(f"{why}; it asks to wait {pause_s:g} s: try later") from why
-        await asyncio.sleep(min(pause_s, longest_s))
+        pause_s = min(pause_s, longest_s)
+        await asyncio.sleep(pause_s)
         self.retries += 1
         self.retry_wait_s += pause_s
 
@@ -171,17 +178,21 @@ class Client:
         start_s = time.monotonic()
         begun = False
         try:
-            async with self._client.stream("POST", self.root + path, json=body) as answer:
+            async with (
+                asyncio.timeout_at(start_s + self.patience.timeout_s),  # the loop's clock is this
+                self._client.stream("POST", self.root + path, json=body) as answer,
+            ):
                 begun = True
                 if answer.status_code != 200:
-                    return await self._refused(path, body, answer, start_s)
+                    return await self._refused(path, body, answer)
                 return await self._read(answer, start_s)
         except ReplyError as error:
             raise self._failed(f"{error}; see the server's log") from error
-        except httpx.TimeoutException as error:
+        except (httpx.TimeoutException, TimeoutError) as error:
+            what = "its answer was not complete after" if begun else "it did not answer in"
             raise self._failed(
-                f"it did not answer in {self.patience.timeout_s:g} s ({type(error).__name__}); "
-                "raise engine.timeout_s or lower engine.concurrency"
+                f"{what} {self.patience.timeout_s:g} s ({type(error).__name__}); raise "
+                "engine.timeout_s or lower engine.concurrency"
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if not begun and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
@@ -197,7 +208,7 @@ class Client:
         if kind == "text/event-stream":
             return await self._streamed(answer, start_s)
         reply = Reply(start_s, streamed=False)
-        document = parsed(await self._whole(answer, start_s))
+        document = parsed(await self._whole(answer))
         reply.take(document, time.monotonic())
         if not (isinstance(document, dict) and document.get("choices")):
             raise ReplyError(f"it sent no choices: {shown(str(document))!r}")
@@ -208,38 +219,30 @@ class Client:
 
         reply, size = Reply(start_s, streamed=True), 0
         try:
-            async for data in answer.aiter_raw():
-                now_s = time.monotonic()
-                reply.feed(data, now_s)
-                size += len(data)
-                self._refuse_endless(size, now_s - start_s)
-        except httpx.HTTPError:
+            async with asyncio.timeout(None) as limit:
+                async for data in _pieces(answer):
+                    now_s = time.monotonic()
+                    reply.feed(data, now_s)
+                    size += len(data)
+                    _refuse_endless(size)
+                    if reply.ended and limit.when() is None:
+                        limit.reschedule(now_s + _AFTER_END_S)
+        except (httpx.HTTPError, TimeoutError):
             if not reply.ended:  # what happens to the connection after [DONE] does not matter
                 raise
         reply.close(time.monotonic())
         return reply
 
-    async def _whole(self, answer: httpx.Response, start_s: float) -> bytes:
+    async def _whole(self, answer: httpx.Response) -> bytes:
         body = bytearray()
-        async for data in answer.aiter_raw():
+        async for data in _pieces(answer):
             body += data
-            self._refuse_endless(len(body), time.monotonic() - start_s)
+            _refuse_endless(len(body))
         return bytes(body)
 
-    def _refuse_endless(self, size: int, took_s: float) -> None:
-        if size > LARGEST_BYTES:
-            raise ReplyError(f"its answer is longer than {LARGEST_BYTES >> 20} MiB")
-        if took_s > self.patience.timeout_s:
-            raise self._failed(
-                f"its answer was not complete after {self.patience.timeout_s:g} s; raise "
-                "engine.timeout_s or lower engine.concurrency"
-            )
-
-    async def _refused(
-        self, path: str, body: Mapping[str, Any], answer: httpx.Response, start_s: float
-    ) -> Reply:
+    async def _refused(self, path: str, body: Mapping[str, Any], answer: httpx.Response) -> Reply:
         """Deal with a status other than 200: ask without what it refuses, or say what to do."""
-        text = await self._whole(answer, start_s)
+        text = await self._whole(answer)
         try:
             why = said(parsed(text))
         except ReplyError:
@@ -247,8 +250,16 @@ class Client:
         status = answer.status_code
         if status in _BUSY and "insufficient_quota" not in text.decode("utf-8", "replace"):
             raise _Again(f"it is busy (HTTP {status}: {why})", _retry_after_s(answer))
+        before = list(self.dropped)
         if status in _REFUSED and self._drop(body, text.decode("utf-8", "replace")):
-            return await self._once(path, self._without_refused(body))
+            try:
+                return await self._once(path, self._without_refused(body))
+            except AskFailed:
+                self.dropped = before  # it was not for these fields that it refused
+                raise
+        if answer.has_redirect_location:
+            place = shown(answer.headers["location"])
+            raise self._failed(f"HTTP {status}: it is elsewhere, see {place}; mend engine.url")
         raise self._failed(f"HTTP {status}: {why}; {_remedy(status, why, body)}")
 
     def _drop(self, body: Mapping[str, Any], text: str) -> bool:
@@ -280,6 +291,17 @@ def _retry_after_s(answer: httpx.Response) -> float | None:
     except ValueError:
         return None
     return pause_s if 0 <= pause_s < 1e9 else None
+
+
+def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """Give the body as it comes; one that is packed, though nobody asked for it, unpacked."""
+    packed = answer.headers.get("content-encoding", "identity").casefold() != "identity"
+    return answer.aiter_bytes() if packed else answer.aiter_raw()
+
+
+def _refuse_endless(size: int) -> None:
+    if size > LARGEST_BYTES:
+        raise ReplyError(f"its answer is longer than {LARGEST_BYTES >> 20} MiB")
 
 
 def _remedy(status: int, why: str, body: Mapping[str, Any]) -> str:

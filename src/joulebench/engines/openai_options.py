@@ -52,6 +52,8 @@ def checked_fields(extra: Mapping[str, Any] | None) -> Mapping[str, Any]:
             raise UsageError(
                 f"engine 'openai': extra.{field} would undo an option; set that instead"
             )
+    if extra.get("n") not in (None, 1):
+        raise UsageError("engine 'openai': extra.n: one answer is measured for each request")
     return dict(extra)
 
 

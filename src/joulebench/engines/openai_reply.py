@@ -11,6 +11,8 @@ from joulebench.engines.openai_alike import Alike
 from joulebench.work import Response
 
 _SHOWN = 200
+_LONGEST_LINE = 16 << 20
+_BOM = b"\xef\xbb\xbf"
 
 
 class ReplyError(Exception):
@@ -35,7 +37,7 @@ class Reply:
         self.usage: Mapping[str, Any] = {}
         self.model = ""
         self.ended = False
-        self._rest = b""
+        self._rest = bytearray()
         self._alike = Alike()
 
     def feed(self, data: bytes, now_s: float) -> None:
@@ -44,9 +46,15 @@ class Reply:
         Raises:
             ReplyError: A line that is no JSON, or an error that the server told.
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) + len(data) > _LONGEST_LINE:
+            raise ReplyError(f"it sent a line of more than {_LONGEST_LINE >> 20} MiB")
+        if b"\n" not in data:
+            self._rest += data
+            return
+        *lines, rest = (bytes(self._rest) + data).split(b"\n")
+        self._rest = bytearray(rest)
         for line in lines:
-            if line:
+            if line and not self.ended:
                 self._line(line, now_s)
 
     def close(self, now_s: float) -> None:
@@ -55,8 +63,8 @@ class Reply:
         Raises:
             ReplyError: The answer is not complete.
         """
-        rest, self._rest = self._rest, b""
-        if rest:
+        rest, self._rest = bytes(self._rest), bytearray()
+        if rest and not self.ended:
             self._line(rest, now_s)
         if not (self.ended or self.finish_reason):
             raise ReplyError("the answer broke off: neither a finish_reason nor [DONE] came")
@@ -68,7 +76,7 @@ class Reply:
             self.text.append(text)
             self.token_s.append(now_s)
             return
-        name, _, value = line.strip().partition(b":")
+        name, _, value = line.strip().removeprefix(_BOM).partition(b":")
         if name != b"data" or not value.strip():
             return
         if value.strip() == b"[DONE]":
@@ -131,7 +139,7 @@ class Reply:
         tokens_in, tokens_out = told or (0, len(self.token_s))
         return Response(
             request_id=request_id,
-            text="".join(self.text),
+            text=_whole("".join(self.text)),
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             start_s=self.start_s,
@@ -148,6 +156,11 @@ class Reply:
         return (given[0], given[1]) if len(given) == 2 else None
 
 
+def _whole(text: str) -> str:
+    """Put surrogate pairs together that came in two pieces; half a pair is no character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def parsed(data: bytes) -> Any:
     """Parse a document.
 
@@ -156,7 +169,7 @@ def parsed(data: bytes) -> Any:
     """
     try:
         return json.loads(data)
-    except ValueError:  # also what is no UTF-8
+    except (ValueError, RecursionError):  # also what is no UTF-8
         text = shown(data.decode("utf-8", "replace"))
         raise ReplyError(f"it sent a line that is no JSON: {text!r}") from None
 

@@ -7,8 +7,9 @@ processor time, most of it in the pool and in parsing each chunk.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
+from typing import SupportsIndex
 
 import httpx
 
@@ -60,24 +61,49 @@ async def _opened(request: httpx.Request, timeout_s: float | None) -> _Connectio
     url = request.url
     try:
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(url.host, url.port or 80)
+            return await _connected(url.host, url.port or 80)
     except TimeoutError as error:
         raise httpx.ConnectTimeout("no connection in time") from error
     except OSError as error:
         raise httpx.ConnectError(str(error)) from error
-    return _Connection(reader, writer)
+
+
+async def _connected(host: str, port: int) -> _Connection:
+    """Connect as :func:`asyncio.open_connection` does, with a reader of ours."""
+    loop = asyncio.get_running_loop()
+    reader = _Reader(limit=_MOST_HEAD_BYTES, loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, host, port)
+    return _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+
+class _Reader(asyncio.StreamReader):
+    """Notes what comes while nothing is asked for: it must not be taken for the next answer."""
+
+    asked = False
+    unasked = False
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        self.unasked = self.unasked or not self.asked
+        super().feed_data(data)
 
 
 class _Connection:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     @property
     def usable(self) -> bool:
-        return not (self._writer.is_closing() or self._reader.at_eof())
+        reader = self._reader
+        return not (self._writer.is_closing() or reader.at_eof() or reader.unasked)
+
+    def rest(self) -> None:
+        """Take note that the answer is whole: what comes now was not asked for."""
+        self._reader.asked = False
 
     def send(self, request: httpx.Request) -> None:
+        self._reader.asked = True
         head = b"".join(b"%s: %s\r\n" % pair for pair in request.headers.raw)
         target = b"%s %s HTTP/1.1\r\n" % (request.method.encode(), request.url.raw_path)
         self._writer.write(target + head + b"\r\n" + request.content)
@@ -89,6 +115,8 @@ class _Connection:
                 while True:
                     lines = await self._head_lines()
                     status, version = _status(lines[0])
+                    if status == 101:
+                        raise httpx.RemoteProtocolError("it changed to another protocol")
                     if status >= 200:
                         return status, [_header(line) for line in lines[1:]], version
         except TimeoutError as error:
@@ -109,7 +137,7 @@ class _Connection:
             left -= len(line)
             if left < 0:
                 raise httpx.RemoteProtocolError("headers that are too long")
-            if stripped := line.rstrip():
+            if stripped := line.rstrip(b"\r\n"):
                 lines.append(stripped)
             elif lines:
                 return lines
@@ -149,11 +177,17 @@ class _Body(httpx.AsyncByteStream):
     def expect(self, method: str, status: int, headers: httpx.Headers, version: bytes) -> None:
         """Find out from the head where the body ends: chunks, a length, or the connection's end."""
         told = headers.get("connection", "").casefold()
-        self._keep = "keep-alive" in told or (version == b"HTTP/1.1" and "close" not in told)
+        newer = version != b"HTTP/1.0"
+        self._keep = "close" not in told and (newer or "keep-alive" in told)
+        frames = headers.get("transfer-encoding", "").strip().casefold()
         if method == "HEAD" or status in (204, 304):
             self._whole = True
-        elif headers.get("transfer-encoding", "").casefold().endswith("chunked"):
+        elif frames == "chunked":
             self._chunks = Chunks()
+            # A length besides is passed over, and such a connection not trusted any further.
+            self._keep = self._keep and "content-length" not in headers
+        elif frames:
+            raise httpx.RemoteProtocolError(f"it sends in a form not asked for: {frames[:80]!r}")
         elif "content-length" in headers:
             self._left = _length(headers["content-length"])
             self._whole = self._left == 0
@@ -178,9 +212,10 @@ class _Body(httpx.AsyncByteStream):
             except BadChunks as error:
                 raise httpx.RemoteProtocolError(str(error)) from error
             self._whole = self._chunks.ended
+            self._keep = self._keep and not self._chunks.over
         elif self._left is not None:
-            if len(data) > self._left:
-                raise httpx.RemoteProtocolError("more came than it told")
+            self._keep = self._keep and len(data) <= self._left
+            data = data[: self._left]
             self._left -= len(data)
             self._whole = self._left == 0
         return data
@@ -188,6 +223,7 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         """Keep the connection for the next request, or close it."""
         if self._whole and self._keep and self._connection.usable:
+            self._connection.rest()
             self._idle.append(self._connection)
         else:
             self._connection.close()
@@ -195,7 +231,7 @@ class _Body(httpx.AsyncByteStream):
 
 def _status(line: bytes) -> tuple[int, bytes]:
     version, _, rest = line.partition(b" ")
-    code = rest[:3]
+    code = rest.partition(b" ")[0]
     if not (version.startswith(b"HTTP/1.") and len(code) == 3 and code.isdigit()):
         raise httpx.RemoteProtocolError(f"no HTTP: {line[:80].decode('latin-1')!r}")
     return int(code), version
@@ -203,9 +239,9 @@ def _status(line: bytes) -> tuple[int, bytes]:
 
 def _header(line: bytes) -> tuple[bytes, bytes]:
     name, colon, value = line.partition(b":")
-    if not colon:
+    if not colon or not name or name != name.strip():  # a folded line is none either
         raise httpx.RemoteProtocolError(f"no header: {line[:80].decode('latin-1')!r}")
-    return name.strip(), value.strip()
+    return name, value.strip()
 
 
 def _length(text: str) -> int:

@@ -16,9 +16,11 @@ from joulebench.engines.torch_hub import refusal
 from joulebench.engines.torch_memory import in_memory, is_out_of_memory
 from joulebench.engines.torch_options import TorchOptions
 from joulebench.engines.torch_quantize import Quantized, check_scheme, quantize
+from joulebench.engines.torch_quiet import torchao_quiet
 from joulebench.errors import Unavailable, UsageError
 
 
+@torchao_quiet()
 def import_torch_libraries(source: ModelSource) -> None:
     """Import torch, transformers and the code of the model's architecture; run no operation.
 
@@ -207,6 +209,7 @@ def _or_usage_error(source: ModelSource, load: Any, **options: Any) -> Any:
     return _complaint(source, load, source.place, **options)
 
 
+@torchao_quiet()  # a model from the hub is not imported before
 def _complaint(source: ModelSource, load: Any, *given: Any, **options: Any) -> Any:
     from safetensors import SafetensorError
 

@@ -14,7 +14,7 @@ from joulebench.engines.sampling import check_sampling
 from joulebench.engines.torch_memory import PeakMemory
 from joulebench.engines.torch_model import load_tokenizer
 from joulebench.engines.torch_text import TorchText
-from joulebench.engines.vllm_choice import choice_logprob, offer
+from joulebench.engines.vllm_choice import Offer, choice_logprob, offer
 from joulebench.engines.vllm_complaint import complaint
 from joulebench.engines.vllm_course import Course, Courses, fitted, sampling_arguments
 from joulebench.engines.vllm_options import DUMMY, DUMMY_WEIGHTS, VllmOptions
@@ -163,15 +163,21 @@ class VllmEngine:
             UsageError: A choice that does not fit the context.
         """
         found = [[0.0] * len(offered) for offered in choices]
+        offers = [self._offer(*pair) for pair in zip(requests, choices, strict=True)]
         waiting: dict[str, tuple[int, int, list[int]]] = {}
-        for place, (request, offered) in enumerate(zip(requests, choices, strict=True)):
-            for number, (outer_id, ids) in enumerate(self._offer(request, offered)):
-                waiting[outer_id] = (place, number, ids)
-        while waiting:
-            for output in self._outputs():
-                if output.finished and str(output.request_id) in waiting:
-                    place, number, ids = waiting.pop(str(output.request_id))
-                    found[place][number] = choice_logprob(output.prompt_logprobs, ids)
+        try:
+            for place, given in enumerate(offers):
+                for number, ids in enumerate(given.choices):
+                    outer_id, _ = self._put(given.prompt + ids, _weighing())
+                    waiting[outer_id] = (place, number, ids)
+            while waiting:
+                for output in self._outputs():
+                    if output.finished and str(output.request_id) in waiting:
+                        place, number, ids = waiting.pop(str(output.request_id))
+                        found[place][number] = choice_logprob(output.prompt_logprobs, ids)
+        finally:
+            if waiting:
+                self._abort(list(waiting))
         return found
 
     def begin_measuring(self) -> None:
@@ -264,7 +270,9 @@ class VllmEngine:
 
     def _abandon(self) -> None:
         """Have vLLM forget what is under way, so that the engine can be used again."""
-        outer_ids = self._courses.forget()
+        self._abort(self._courses.forget())
+
+    def _abort(self, outer_ids: list[str]) -> None:
         with suppress(Exception):  # the failure that led here is the one to tell
             self._engine.abort_request(outer_ids)
 
@@ -277,17 +285,13 @@ class VllmEngine:
             raise GenerationFailed(complaint(self._found, cause), before) from cause
         return outputs
 
-    def _offer(self, request: Request, offered: Sequence[str]) -> list[tuple[str, list[int]]]:
-        """Give vLLM a prompt with each choice behind it; returns the requests' ids, and choices."""
+    def _offer(self, request: Request, offered: Sequence[str]) -> Offer:
+        """Give a prompt and each choice behind it, in tokens."""
         text = self._texts.asked(request.prompt)
         prompt, *whole = self._texts.ids([text, *(f"{text} {choice}" for choice in offered)])
         given = offer(request, prompt, whole, self._texts.context)
         self.truncated += given.truncated
-        asked = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
-        return [
-            (self._put(given.prompt + ids, vllm_package.sampling_params(asked))[0], ids)
-            for ids in given.choices
-        ]
+        return given
 
     def _model_facts(self) -> dict[str, Any]:
         import torch
@@ -312,3 +316,9 @@ class VllmEngine:
         if self.options.tensor_parallel_size > 1:  # what other processes took is not known here
             return version
         return version | self._peak.facts(vllm_package.device(self._engine))
+
+
+def _weighing() -> Any:
+    """Ask for the likelihoods of a prompt's tokens, and the one token that vLLM must generate."""
+    asked = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
+    return vllm_package.sampling_params(asked)

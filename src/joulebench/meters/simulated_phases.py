@@ -21,6 +21,7 @@ STANDS_IN = {
     "prefill": ("measure",),
     "decode": ("measure",),
     "idle_after": (),
+    "judge": (),
 }
 """Phases, and what they draw where they have no power of their own; all else draws the idle one."""
 

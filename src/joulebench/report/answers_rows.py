@@ -87,7 +87,7 @@ def judge_heads(cells: Sequence[CellAnswers]) -> list[dict[str, str]]:
     heads = []
     for name in _against(cells):
         words = _AGAINST.get(name, name)
-        heads.append({"title": f"Agrees with {words}", "unit": "%"})
+        heads.append({"title": f"Agrees with {words}", "unit": ""})
         heads.append({"title": f"κ, {words}", "unit": ""})
     return heads
 
@@ -132,6 +132,9 @@ def judge_notes(cells: Sequence[CellAnswers]) -> list[str]:
             "κ is Cohen's: agreement beyond chance, 1 at most; over repetitions the mean, with the "
             "mean of their intervals."
         )
+    if any(each.kappa is None and each.n for judge in judges for each in judge.agreement.values()):
+        notes.append("κ is absent where one of the two grades all answers alike: it would be 0 "
+                     "whatever the other says.")  # fmt: skip
     if any(judge.energy for judge in judges):
         notes.append("The judge's energy is in no other figure of this report: it is stated apart, "
                      "a run, and as a share of the measured energy.")  # fmt: skip
@@ -183,7 +186,7 @@ def _agreement(found: Agreed | None) -> list[str]:
     if found is None:
         return [ABSENT, ABSENT]
     kappa = ABSENT if found.kappa is None else share(found.kappa)
-    return [f"{fixed(100 * found.agreed, 1)} of {found.n}", kappa]
+    return [f"{fixed(100 * found.agreed, 1)} % of {found.n}", kappa]
 
 
 def _cost(judge: JudgeWork) -> str:

@@ -208,7 +208,7 @@ def _limits(axes: Axes, quantity: Quantity, cells: Sequence[UnderLoad], unit: Un
     for most in found:
         axes.axhline(most * unit.factor, color=MUTED, lw=0.9, ls=(0, (4, 3)))
         axes.annotate(f"SLO {most * unit.factor:g} {unit.symbol}",
-                      (0.01, most * unit.factor), xycoords=("axes fraction", "data"), ha="left",
+                      (0.99, most * unit.factor), xycoords=("axes fraction", "data"), ha="right",
                       va="bottom", color=MUTED, fontsize=8)  # fmt: skip
     return found
 

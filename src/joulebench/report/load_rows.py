@@ -12,10 +12,9 @@ from joulebench.report.numbers import (
     ABSENT,
     Unit,
     best_unit,
-    between,
     count,
-    plus_minus,
     significant,
+    with_interval,
 )
 from joulebench.stats import Estimate
 
@@ -62,8 +61,6 @@ ENERGY = (
     Column("tokens_per_j", "Output tokens per joule", "1/J", prefixed=False),
 )
 """Columns of energy."""
-
-_LOPSIDED = 1.5
 
 KINDS = {
     "sequential": "one at a time",
@@ -193,10 +190,4 @@ def _figure(estimate: Estimate | None, unit: Unit) -> tuple[str, str]:
     key = f"{estimate.value:.9g}"
     if estimate.n == 1 and not estimate.bounded:
         return significant(estimate.value * unit.factor), key
-    return (between if _lopsided(estimate) else plus_minus)(estimate, unit), key
-
-
-def _lopsided(estimate: Estimate) -> bool:
-    """Whether ± would say of the interval what it is not."""
-    low, high = estimate.value - estimate.low, estimate.high - estimate.value
-    return estimate.bounded and max(low, high) > _LOPSIDED * min(low, high)
+    return with_interval(estimate, unit), key

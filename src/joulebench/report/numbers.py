@@ -12,6 +12,9 @@ MINUS = "\u2212"
 THIN = "\u202f"
 ABSENT = "\u2013"
 
+_LOPSIDED = 1.5
+"""How much longer one arm of an interval may be than the other for both to be told by one."""
+
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 
@@ -74,16 +77,27 @@ def between(estimate: Estimate | None, unit: Unit | None = None) -> str:
     return _printed(estimate, unit, _lopsided)
 
 
-def _printed(
-    estimate: Estimate | None, unit: Unit | None, with_interval: Callable[[Estimate], str]
-) -> str:
+def with_interval(estimate: Estimate | None, unit: Unit | None = None) -> str:
+    """Print ``value ± half width``, or the interval's ends where ± would say what it is not."""
+    return _printed(estimate, unit, _lopsided if is_lopsided(estimate) else _symmetric)
+
+
+def is_lopsided(estimate: Estimate | None) -> bool:
+    """Say whether one arm of an interval is clearly longer than the other."""
+    if estimate is None or not estimate.bounded:
+        return False
+    low, high = estimate.value - estimate.low, estimate.high - estimate.value
+    return max(low, high) > _LOPSIDED * min(low, high)
+
+
+def _printed(estimate: Estimate | None, unit: Unit | None, told: Callable[[Estimate], str]) -> str:
     """Print an estimate in a unit, its interval only where it has one that is worth printing."""
     if estimate is None:
         return ABSENT
     e = estimate if unit is None else estimate.scaled(unit.factor)
     if not e.bounded:
         return f"{significant(e.value)} (not bounded)"
-    return significant(e.value, 4) if _negligible(e) else with_interval(e)
+    return significant(e.value, 4) if _negligible(e) else told(e)
 
 
 def _symmetric(e: Estimate) -> str:

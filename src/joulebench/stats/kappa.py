@@ -31,8 +31,9 @@ def cohens_kappa(
         level: Coverage of the interval.
 
     Returns:
-        The interval is cut at -1 and 1. Where both graders put every item into one class, there is
-        nothing beyond chance to agree on: kappa is ``nan``. Where they agree on all items of
+        The interval is cut at -1 and 1. Where a grader puts every item into one class, kappa is 0
+        whatever the other says (and 0 / 0 where both do so alike): it says nothing, and is
+        ``nan``. Where they agree on all items of
         several classes the variance is 0 and says nothing: the lower end is then kappa at the lower
         end of Wilson's interval of the share that they agree on.
 
@@ -48,7 +49,7 @@ def cohens_kappa(
     rows, columns = [sum(row) for row in p], [sum(column) for column in zip(*p, strict=True)]
     observed = sum(p[i][i] for i in range(len(p)))
     expected = sum(a * b for a, b in zip(rows, columns, strict=True))
-    if expected >= 1.0 - 1e-12:
+    if min(len(set(first)), len(set(second))) == 1:
         return Estimate(math.nan, math.nan, math.nan, n, level=level, method=method)
     kappa = (observed - expected) / (1 - expected)
     if observed >= 1.0 - 1e-12:

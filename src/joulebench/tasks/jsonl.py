@@ -43,4 +43,17 @@ def _object(where: str, line: str) -> dict[str, Any]:
         ) from cause
     if not isinstance(value, dict):
         raise UsageError(f"{where}: not a JSON object; each line must be {{...}}")
+    if "\\u" in line:
+        _refuse_half_pairs(where, value)
     return value
+
+
+def _refuse_half_pairs(where: str, value: dict[str, Any]) -> None:
+    """Refuse what JSON can write and no text can hold: no model could be asked it."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as cause:
+        raise UsageError(
+            f"{where}: holds half a surrogate pair ({cause.object[cause.start]!a}), which is no "
+            "character; mend or remove the line"
+        ) from cause

@@ -9,8 +9,8 @@ from typing import Any
 
 from joulebench.errors import UsageError, unknown
 from joulebench.tasks.draw import drawn
-from joulebench.tasks.lm_eval_choice import WeighingEngine, logprobs_of
 from joulebench.tasks.lm_eval_load import PREFIX, build_requests, load_task, version
+from joulebench.tasks.weighing import WeighingEngine, logprobs_of
 from joulebench.work import Engine, Request
 
 OPTIONS = ("include_path", "num_fewshot")
@@ -78,7 +78,8 @@ class LmEvalTask:
         Raises:
             UsageError: An engine that tells no log-likelihoods.
         """
-        return engine if self.generates else WeighingEngine(engine, self._offers, self.name)
+        asker = f"task {self.name!r}"
+        return engine if self.generates else WeighingEngine(engine, self._offers, asker)
 
     def grade(self, request: Request, text: str) -> bool | None:
         """Say whether an answer is right by the first metric that is 0 or 1 for it."""

@@ -6,10 +6,11 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from joulebench.errors import Unavailable, UsageError, unknown
+from joulebench.errors import Unavailable, UsageError
 from joulebench.tasks.jsonl import read_objects
 
 PREFIX = "lm-eval:"
@@ -36,14 +37,9 @@ def load_task(name: str, include_path: str | None, num_fewshot: int | None) -> A
         Unavailable: lm_eval is not installed.
     """
     indexed = _find(name, include_path)
+    _refuse_several(name, indexed)
     with _one_line(name, indexed):
-        tasks = indexed.load([name])["tasks"]
-        if len(tasks) > 1:
-            raise UsageError(
-                f"task {PREFIX + name!r} is a group of {len(tasks)}; name them as levels of a "
-                f"factor task: {', '.join(PREFIX + each for each in list(tasks)[:4])}, ..."
-            )
-        (task,) = tasks.values()
+        (task,) = indexed.load([name])["tasks"].values()
         _set_fewshot(task, num_fewshot)
     _refuse_unusable(name, task)
     return task
@@ -83,8 +79,26 @@ def _find(name: str, include_path: str | None) -> Any:
     with _one_line(name):
         every = manager(include_path=include_path)
     if name not in every.all_tasks:
-        raise unknown("task", PREFIX + name, [PREFIX + each for each in every.all_tasks])
+        # Of the thousands there are only the nearest can be read.
+        near = " or ".join(f"'{PREFIX}{e}'" for e in get_close_matches(name, every.all_tasks, n=3))
+        hint = f": did you mean {near}?" if near else ";"
+        listed = f"{hint} lm-eval ls tasks lists them all"
+        raise UsageError(f"task {PREFIX + name!r} is not known{listed}")
     return every
+
+
+def _refuse_several(name: str, indexed: Any) -> None:
+    """Refuse a group or a tag before the data of all its tasks is fetched."""
+    if name not in {*indexed.all_groups, *indexed.all_tags}:
+        return
+    listed = (indexed.task_index[name].cfg or {}).get("task") or ()
+    tagged = (each for each, entry in indexed.task_index.items() if name in entry.tags)
+    names = sorted({each for each in listed if isinstance(each, str)} or tagged)
+    shown = ", ".join(PREFIX + each for each in names[:4])
+    raise UsageError(
+        f"task {PREFIX + name!r} is a group of several; name single ones as levels of a factor "
+        f"task{f': {shown}' if shown else ''}{', ...' if len(names) > 4 else ''}"
+    )
 
 
 def _manager_class() -> Any:

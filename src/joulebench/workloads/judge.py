@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from joulebench.clock import Clock
 from joulebench.errors import UsageError
 from joulebench.finding import Finding
-from joulebench.work import Engine, Task
+from joulebench.work import Engine, Request, Task
 from joulebench.workloads.judge_agreement import agreement, read_labels
 from joulebench.workloads.judge_bench import Bench, Case
 from joulebench.workloads.judge_prompt import SCHEMA, VERSION, prompt_sha256
 from joulebench.workloads.judge_votes import swap_consistency
+from joulebench.workloads.load_drive import prompt_id
 from joulebench.workloads.score import RANDOM, by_rules, has_random_weights, put_score
 from joulebench.workloads.score_settings import JudgeFile
 from joulebench.workloads.workload import WorkResult
@@ -52,6 +54,7 @@ class JudgeScorer:
         self._build = build
         self._seed = seed
         self._log: Path | None = None
+        self._clock: Clock | None = None
         self._told: dict[str, Any] = {}
         self._human = read_labels(settings.human) if settings.human else None
         self._forms = _forms(settings)
@@ -77,7 +80,7 @@ class JudgeScorer:
         ]
         others = {"rules": rules}
         if self._human is not None:
-            others["human"] = [self._human.get(each.request_id) for each in result.requests]
+            others["human"] = self._labels(self._human, result.requests)
         facts = self._facts(bench, grades) | {"agreement": agreement(grades, others)}
         result.facts["judge"] = facts = facts | ({"failed": failed} if failed else {})
         result.findings += _findings(facts, len(grades))
@@ -86,6 +89,25 @@ class JudgeScorer:
             result.facts["no_score"] = why
         else:
             put_score(result, grades, "judge", {})
+
+    def use_clock(self, clock: Clock) -> None:
+        """Judge on this clock, which only an engine that merely waits can.
+
+        Raises:
+            UsageError: The judge's engine does real work.
+        """
+        self._clock = clock
+        self._engine(self._forms[0])
+
+    def _labels(self, human: Mapping[str, bool], requests: Sequence[Request]) -> list[bool | None]:
+        """Give people's label of each answer; a prompt that is asked again has that of the prompt.
+
+        A label of its own comes first.
+        """
+        prompts = {each.request_id for each in self.task.requests()}
+        own = [human.get(each.request_id) for each in requests]
+        first = [human.get(prompt_id(each.request_id, prompts)) for each in requests]
+        return [a if a is not None else b for a, b in zip(own, first, strict=True)]
 
     def _cases(self, result: WorkResult) -> Iterator[Case]:
         choices = getattr(self.task, "choices", lambda _request: None)
@@ -123,6 +145,8 @@ class JudgeScorer:
         if structured:
             config["extra"] = {"response_format": SCHEMA, **(config.get("extra") or {})}
         engine = self._build(config, self.settings.model)
+        if self._clock is not None:
+            _put_on(engine, self._clock, str(config.get("kind")))
         use_log = getattr(engine, "use_log", None)
         if use_log is not None and self._log is not None:
             use_log(self._log)
@@ -145,6 +169,7 @@ class JudgeScorer:
             "tokens_in": bench.tokens_in,
             "tokens_out": bench.tokens_out,
             "malformed": bench.malformed,
+            **({"refused": bench.refused} if bench.refused else {}),
             "missing": sum(grade is None for grade in grades),
             "cost": bench.budget.to_dict(),
             "stopped_by_cost": bench.budget.stopped,
@@ -159,6 +184,17 @@ class JudgeScorer:
         if failed:
             return f"the judge failed: {failed}"
         return "the judge's weights are random" if self._told.get("random_weights") else ""
+
+
+def _put_on(engine: Engine, clock: Clock, kind: str) -> None:
+    use_clock = getattr(engine, "use_clock", None)
+    if use_clock is None:
+        raise UsageError(
+            "protocol.clock: virtual computes the time of work that is not really done, and a "
+            f"judge on engine {kind!r} does real work; use engine: {{kind: echo}} in tasks.score, "
+            "or clock: real"
+        )
+    use_clock(clock)
 
 
 def _forms(settings: JudgeFile) -> list[bool]:

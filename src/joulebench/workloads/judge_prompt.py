@@ -8,6 +8,7 @@ which it therefore cannot contain.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from joulebench.tasks.form import Choices
@@ -115,8 +116,13 @@ def _right(choices: Choices | None, step: int) -> str:
         return "No right answer is given: judge by what is said above.\n\n"
     lines = []
     if len(choices.texts) > 1:
-        listed = " | ".join(choices.texts[::step])
+        listed = _listed(choices.texts[::step])
         lines.append(f"Possible answers: {listed}")
     several = "The right answer, any of these: " if len(choices.right) > 1 else "The right answer: "
-    lines.append(several + " | ".join(choices.right))
+    lines.append(several + _listed(choices.right))
     return "\n".join(lines) + "\n\n"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Give texts of an item in one line: what they say further on must not look like the frame."""
+    return " | ".join(" ".join(text.split()) for text in texts)

@@ -42,6 +42,19 @@ def due_times(load: Load, count: int, seed: int) -> list[float]:
     return at_s
 
 
+def refuse_short_trace(load: Load, count: int) -> None:
+    """Refuse a trace that cannot be read, or that has too few arrivals.
+
+    Args:
+        load: An open one whose arrivals are a trace.
+        count: How many requests there are.
+
+    Raises:
+        UsageError: Says what is wrong with it.
+    """
+    _of_trace(Path(load.trace), count)
+
+
 def _of_trace(file: Path, count: int) -> list[float]:
     times = read_trace(file)
     if len(times) < count:

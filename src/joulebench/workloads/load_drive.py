@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import cast
 
 from joulebench.clock import Clock
+from joulebench.errors import UsageError
 from joulebench.work import (
     Engine,
     GenerationFailed,
@@ -38,6 +40,19 @@ def asked(prompts: Sequence[Request], count: int | None) -> list[Request]:
     if count is None or not prompts:
         return list(prompts)
     return list(islice(_rounds(prompts), count))
+
+
+def prompt_id(request_id: str, prompts: Collection[str]) -> str:
+    """Give the id of the prompt that a request puts, whichever round it is of.
+
+    Args:
+        request_id: Of a request that :func:`asked` gave.
+        prompts: Ids of the prompts.
+    """
+    if request_id in prompts:
+        return request_id
+    prompt, _, number = request_id.rpartition("-")
+    return prompt if number.isdecimal() and prompt in prompts else request_id
 
 
 def _rounds(prompts: Sequence[Request]) -> Iterator[Request]:
@@ -75,11 +90,22 @@ class Queued:
         self._waiting.append((request, sampling))
 
     def collect(self, timeout_s: float) -> list[Response]:  # noqa: ARG002 (the engine takes longer)
-        """Generate for the first ones of the queue, however long it takes."""
+        """Generate for the first ones of the queue, however long it takes.
+
+        Raises:
+            GenerationFailed: An engine that keeps an answer back, so that none would come.
+        """
         together = [self._waiting.popleft() for _ in range(min(self._at_once, len(self._waiting)))]
         if not together:
             return []
-        return self._engine.generate([request for request, _ in together], together[0][1])
+        answers = self._engine.generate([request for request, _ in together], together[0][1])
+        if len(answers) < len(together):
+            raise GenerationFailed(
+                f"the engine gave {len(answers)} answers to {len(together)} requests; tell whoever "
+                "made it, and use another one",
+                answers,
+            )
+        return answers
 
 
 class Drive:
@@ -117,7 +143,7 @@ class Drive:
 
         Raises:
             GenerationFailed: A request that brought no answer; what was answered is kept.
-            UsageError: A trace of arrivals that cannot be used.
+            UsageError: A trace of arrivals that cannot be used, or a request that was refused.
         """
         if self._load.kind == "closed":
             self._closed(requests)
@@ -170,9 +196,21 @@ class Drive:
         self.late_s.append(self._clock.now_s() - max(due_s, free_s))
 
     def _submit(self, request: Request, arrived_s: float) -> None:
+        try:
+            self._online.submit(request, self._sampling)
+        except UsageError as error:
+            if isinstance(error, GenerationFailed):
+                self.together.append(self._with_arrivals(error.responses))
+            self._collect_rest()
+            raise
         self._arrived_s[request.request_id] = arrived_s
         self._under_way += 1
-        self._online.submit(request, self._sampling)
+
+    def _collect_rest(self) -> None:
+        """Take what is under way when a request is refused, as far as the engine still gives it."""
+        with suppress(UsageError):  # the refusal is the one to tell
+            while self._under_way and self._collect(math.inf):
+                pass
 
     def _collect(self, timeout_s: float) -> int:
         """Take what is answered; give how many there were."""

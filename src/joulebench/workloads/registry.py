@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from joulebench.clock import VIRTUAL, Clock, VirtualClock
 from joulebench.engines.registry import build_engine
 from joulebench.errors import UsageError, unknown
 from joulebench.tasks.registry import build_task
-from joulebench.work import Load, Sampling
+from joulebench.work import Engine, Load, Sampling
 from joulebench.workloads.command import CommandWorkload
 from joulebench.workloads.generate import GenerateWorkload
-from joulebench.workloads.load_arrivals import read_trace
+from joulebench.workloads.load_arrivals import refuse_short_trace
 from joulebench.workloads.load_rules import (
     ARRIVALS,
     KINDS,
@@ -61,6 +60,9 @@ def _put_on_clock(workload: Workload, plan: Mapping[str, Any], clock: Clock) -> 
             "{kind: echo}, or clock: real"
         )
     use_clock(clock)
+    use_clock = getattr(getattr(workload, "scorer", None), "use_clock", None)
+    if use_clock is not None:
+        use_clock(clock)
     if isinstance(workload, GenerateWorkload):
         workload.clock = clock
 
@@ -74,15 +76,23 @@ def _generate(plan: Mapping[str, Any]) -> Workload:
     _refuse_bad_load(load)
     engine = build_engine(plan.get("engine") or {}, plan.get("model") or "")
     task = build_task(str(name), tasks, encoded=getattr(engine, "encoded", False))
-    engine_for = getattr(task, "engine_for", None)
+    if load.trace:
+        refuse_short_trace(load, load.requests or len(task.requests()))
+    scorer = build_scorer(plan, task, build_engine)
     return GenerateWorkload(
-        engine=engine if engine_for is None else engine_for(engine),
+        engine=_engine_for(_engine_for(engine, task), scorer),
         task=task,
         load=load,
         sampling=_value(Sampling, "sampling", plan.get("sampling")),
         warmup_prompts=_warmup_prompts(plan.get("protocol") or {}),
-        scorer=build_scorer(plan, task, engine, load, build_engine),
+        scorer=scorer,
     )
+
+
+def _engine_for(engine: Engine, asker: object) -> Engine:
+    """Give what requests are put to, where a task or a scorer has something to say of it."""
+    engine_for = getattr(asker, "engine_for", None)
+    return engine if engine_for is None else cast(Engine, engine_for(engine))
 
 
 def _refuse_bad_load(load: Load) -> None:
@@ -93,8 +103,6 @@ def _refuse_bad_load(load: Load) -> None:
     wrong = wrong_figure(load) or contradiction(load) or missing(load)
     if wrong is not None:
         raise UsageError(f"load: {wrong}")
-    if load.trace:
-        read_trace(Path(load.trace))
 
 
 def _command(plan: Mapping[str, Any]) -> Workload:

@@ -17,6 +17,9 @@ RANDOM = "the model's weights are random"
 class Scorer(Protocol):
     """Grades the answers of a run, after its last window.
 
+    One whose answers are not plainly generated may offer ``engine_for(engine)``, as a task may:
+    what the requests are put to.
+
     Args:
         window: Name of the window that its work is put into; empty where it is next to none.
         frees_engine: Whether the measured engine is closed before that window begins.

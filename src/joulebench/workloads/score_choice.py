@@ -8,53 +8,52 @@ from typing import Any
 
 from joulebench.errors import UsageError
 from joulebench.tasks.form import Choices
-from joulebench.work import Choosing, Engine, Request, Task
+from joulebench.tasks.weighing import WeighingEngine, logprobs_of
+from joulebench.work import Engine, Request, Task
 from joulebench.workloads.score import RANDOM, has_random_weights, put_score
 from joulebench.workloads.workload import WorkResult
 
-WINDOW = "choice"
-
 
 class ChoiceScorer:
-    """Has the measured engine tell how likely each choice is as the answer, and takes the first.
+    """Has the measured work be to tell how likely each choice is, and takes the first as answer.
+
+    Nothing is generated: joules of answers that nobody reads would stand beside an accuracy that
+    is not theirs.
 
     Args:
         task: Tells each request's choices.
-        engine: The measured one, to see that it can.
-        together: Requests that are given to the engine at a time.
 
     Raises:
-        UsageError: An engine or a task that has no such thing.
+        UsageError: A task that has none.
     """
 
-    window = WINDOW
+    window = ""
     frees_engine = False
 
-    def __init__(self, task: Task, engine: Engine, together: int = 1) -> None:
-        if not callable(getattr(engine, "choice_logprobs", None)):
-            raise UsageError(
-                "tasks.score: kind: choice needs an engine that tells how likely an answer is, and "
-                f"{type(engine).__name__} does not; use engine: {{kind: transformers}}, or score "
-                "by rules"
-            )
+    def __init__(self, task: Task) -> None:
         self._choices = getattr(task, "choices", lambda _request: None)
         if not any(self._of(request) for request in task.requests()):
             raise UsageError(
                 f"tasks.score: kind: choice needs answers to choose from, and task {task.name!r} "
                 "has none; score it by rules or by a judge"
             )
-        self._together = together
+
+    def engine_for(self, engine: Engine) -> Engine:
+        """Give what has the engine weigh the choices of each request.
+
+        Raises:
+            UsageError: An engine that tells no log-likelihoods.
+        """
+        return WeighingEngine(engine, self._offers, "tasks.score: kind: choice")
 
     def grade(self, result: WorkResult, engine: Engine) -> None:
-        """Ask how likely the choices are, unless the weights are random."""
+        """Take the likeliest choice of each request for its answer, unless weights are random."""
+        del engine
         if has_random_weights(result):
             result.facts["no_score"] = RANDOM
             return
-        found = {i: c for i, request in enumerate(result.requests) if (c := self._of(request))}
-        told = self._logprobs(engine, [result.requests[i] for i in found], [*found.values()])
-        result.marks = [{"grade": None} for _ in result.requests]
-        for (place, choices), logprobs in zip(found.items(), told, strict=True):
-            result.marks[place] = _mark(choices, logprobs)
+        pairs = zip(result.requests, result.responses, strict=True)
+        result.marks = [_mark(self._of(asked), logprobs_of(said.text)) for asked, said in pairs]
         grades = [mark["grade"] for mark in result.marks]
         by_length = [mark.get("grade_by_length") for mark in result.marks]
         both = {"choice_accuracy": _share(grades), "choice_accuracy_by_length": _share(by_length)}
@@ -65,19 +64,15 @@ class ChoiceScorer:
         choices = self._choices(request)
         return choices if choices is not None and len(choices.texts) > 1 else None
 
-    def _logprobs(
-        self, engine: Any, requests: Sequence[Request], choices: Sequence[Choices]
-    ) -> list[list[float]]:
-        asked: Choosing = engine
-        told: list[list[float]] = []
-        for i in range(0, len(requests), self._together):
-            texts = [each.texts for each in choices[i : i + self._together]]
-            told += asked.choice_logprobs(requests[i : i + self._together], texts)
-        return told
+    def _offers(self, request: Request) -> list[tuple[str, Sequence[str]]]:
+        choices = self._of(request)
+        return [] if choices is None else [(request.prompt, choices.texts)]
 
 
-def _mark(choices: Choices, logprobs: Sequence[float]) -> dict[str, Any]:
+def _mark(choices: Choices | None, logprobs: Sequence[float]) -> dict[str, Any]:
     """Grade the likeliest choice, by its sum and by its mean over the bytes of its text."""
+    if choices is None:
+        return {"grade": None}
     lengths = [len(text.encode()) for text in choices.texts]
     means = [sum_ / length for sum_, length in zip(logprobs, lengths, strict=True)]
     plain, fair = _first(choices.texts, logprobs), _first(choices.texts, means)

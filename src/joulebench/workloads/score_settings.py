@@ -77,7 +77,9 @@ class JudgeFile(Strict):
     @model_validator(mode="after")
     def _agrees(self) -> JudgeFile:
         if self.votes > 1 and self.temperature == 0:
-            raise ValueError(f"votes {self.votes} at temperature 0 would all be the same vote")
+            raise ValueError(
+                f"votes {self.votes} at temperature 0 would all be the same vote; set a temperature"
+            )
         if (
             self.cost
             and self.cost.limit

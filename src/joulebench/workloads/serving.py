@@ -56,7 +56,8 @@ def serving(responses: Sequence[Response], load: Load) -> dict[str, Any] | None:
     facts |= {name: summary(values) for name, values in parts.items() if _known(values)}
     if span_s > 0:
         facts["requests_per_s"] = _rounded(len(responses) / span_s)
-        facts["tokens_out_per_s"] = _rounded(sum(r.tokens_out for r in responses) / span_s)
+        if _generates(responses):
+            facts["tokens_out_per_s"] = _rounded(sum(r.tokens_out for r in responses) / span_s)
     facts |= _under_slo(stop_s - asked_s, first_s - asked_s, responses, load, span_s)
     if load.kind in OVERLAPPING and not np.isnan(arrived_s).any():
         facts[STEADY] = _steady_facts(responses, steady_stretch(responses, load))
@@ -127,8 +128,13 @@ def _steady_facts(responses: Sequence[Response], steady: Steady) -> dict[str, An
         "stop_s": _rounded(stop_s),
         "requests": sum(start_s < response.stop_s <= stop_s for response in responses),
         **({"tokens_in": _rounded(tokens_in)} if known else {}),
-        "tokens_out": _rounded(tokens_out),
+        **({"tokens_out": _rounded(tokens_out)} if _generates(responses) else {}),
     }
+
+
+def _generates(responses: Sequence[Response]) -> bool:
+    """Whether there are tokens to count: an encoder has none, which is not a rate of zero."""
+    return any(response.tokens_out for response in responses)
 
 
 def steady_window(facts: Mapping[str, Any] | None) -> list[Window]:

@@ -6,7 +6,7 @@ in White, Cobb and Spratt (Winter Simulation Conference 2000). It leaves out the
 here of the number in flight over five mean gaps between arrivals, without which the standard error
 of the rest is least; Hoad, Robinson and Davies found it the fittest to be automated (Journal of the
 Operational Research Society 61(9), 2010). A cut of the whole first half counts as none found. The
-rest must not grow either, by no more than 5 % of the requests that arrived in it, or the square
+rest must not grow either, by no more than 2 % of the requests that arrived in it, or the square
 root of their number, which chance alone may do. The drain after the last arrival is left out.
 
 In a closed load the number in flight is held by the users themselves. There the stretch begins when
@@ -32,7 +32,7 @@ GAPS = 5
 FEWEST_BATCHES = 10
 """Fewer batches tell nothing of a ramp-up."""
 
-MOST_GROWTH = 0.05
+MOST_GROWTH = 0.02
 """How much more requests may be in flight at the end, as a part of those that arrived meanwhile."""
 
 LONGER = 1.5
@@ -164,8 +164,9 @@ def tokens_within(
 ) -> tuple[float, float]:
     """Count the tokens whose work falls into a stretch: those of prompts, and those generated.
 
-    A generated token counts where it came; where only the first and the last have times, those
-    between are spread evenly. A prompt is spread over the time to its first token.
+    A generated token counts where it came, one at an edge before it, since the work for it was;
+    where only the first and the last have times, those between are spread evenly. A prompt is
+    spread over the time to its first token.
     """
     tokens_in = sum(
         r.tokens_in * _part(r.start_s, _prompt_end_s(r), start_s, stop_s) for r in responses
@@ -182,11 +183,11 @@ def _prompt_end_s(response: Response) -> float:
 def _generated(response: Response, start_s: float, stop_s: float) -> float:
     if response.token_s:  # a server may send several tokens at a time
         stamps_s = np.asarray(response.token_s)
-        inside = int(((stamps_s >= start_s) & (stamps_s < stop_s)).sum())
+        inside = int(((stamps_s > start_s) & (stamps_s <= stop_s)).sum())
         return response.tokens_out * inside / stamps_s.size
     if math.isnan(response.first_token_s):
         return response.tokens_out * _part(response.start_s, response.stop_s, start_s, stop_s)
-    first = min(1, response.tokens_out) * (start_s <= response.first_token_s < stop_s)
+    first = min(1, response.tokens_out) * (start_s < response.first_token_s <= stop_s)
     rest = max(0, response.tokens_out - 1)
     return first + rest * _part(response.first_token_s, response.stop_s, start_s, stop_s)
 
@@ -194,5 +195,5 @@ def _generated(response: Response, start_s: float, stop_s: float) -> float:
 def _part(begin_s: float, end_s: float, start_s: float, stop_s: float) -> float:
     """Give the part of a time that lies in a stretch; of an instant, whether it does."""
     if end_s <= begin_s:
-        return float(start_s <= begin_s < stop_s)
+        return float(start_s < begin_s <= stop_s)
     return max(0.0, min(end_s, stop_s) - max(begin_s, start_s)) / (end_s - begin_s)

@@ -1,4 +1,4 @@
-"""Has an engine weigh the answers that lm_eval offers, instead of generating one."""
+"""Has an engine weigh the answers that are offered, instead of generating one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class WeighingEngine:
     """An engine whose work is to tell how likely each answer to a question is.
 
     A response's text is JSON with the log-likelihood of each answer, in nats, and the number of
-    the likeliest. No token is generated, and how many were read is not told.
+    the likeliest, which is null where none is offered. No token is generated, and how many were
+    read is not told.
 
     Args:
         engine: Does the work.
         offers: Gives, for a request, each prompt with the answers that may stand behind it.
-        name: Of the task, for the message.
+        asker: What needs it, for the message.
 
     Raises:
         UsageError: The engine has no log-likelihoods.
@@ -32,12 +33,12 @@ class WeighingEngine:
         self,
         engine: Engine,
         offers: Callable[[Request], Sequence[tuple[str, Sequence[str]]]],
-        name: str,
+        asker: str,
     ) -> None:
         if not callable(getattr(engine, "choice_logprobs", None)):
             raise UsageError(
-                f"task {name!r} needs an engine that tells how likely an answer is, and "
-                f"{type(engine).__name__} does not; use engine: {{kind: transformers}}"
+                f"{asker} needs an engine that tells how likely an answer is, and "
+                f"{_kind(engine)} does not; use engine: {{kind: transformers}}"
             )
         self._engine: Any = engine
         self._offers = offers
@@ -59,8 +60,6 @@ class WeighingEngine:
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
         """Weigh the answers of requests that arrive together; the sampling is without effect."""
         del sampling
-        if not requests:
-            return []
         offers = [list(self._offers(request)) for request in requests]
         asked = [
             Request(request.request_id, prompt, request.item)
@@ -68,7 +67,8 @@ class WeighingEngine:
             for prompt, _ in parts
         ]
         start_s = time.monotonic()
-        told = self._engine.choice_logprobs(asked, [a for parts in offers for _, a in parts])
+        answers = [answers for parts in offers for _, answers in parts]
+        told = self._engine.choice_logprobs(asked, answers) if asked else []
         stop_s = time.monotonic()
         rest = iter(told)
         found = [[each for _ in parts for each in next(rest)] for parts in offers]
@@ -78,8 +78,8 @@ class WeighingEngine:
         ]
 
     def facts(self) -> dict[str, Any]:
-        """Give the engine's facts."""
-        return dict(self._engine.facts())
+        """Give the engine's facts, and that it weighs answers."""
+        return {**self._engine.facts(), "weighs_choices": True}
 
     def close(self) -> None:
         """Free the engine's model."""
@@ -94,6 +94,14 @@ def logprobs_of(text: str) -> list[float]:
 def _response(
     request: Request, logprobs: Sequence[float], start_s: float, stop_s: float
 ) -> Response:
-    likeliest = max(range(len(logprobs)), key=lambda n: logprobs[n])
+    likeliest = max(range(len(logprobs)), key=lambda n: logprobs[n], default=None)
     text = json.dumps({"likeliest": likeliest, "logprobs": list(logprobs)})
     return Response(request.request_id, text, 0, 0, start_s, stop_s, stop_s, tokens_from="nobody")
+
+
+def _kind(engine: Engine) -> str:
+    """Name an engine as a study file does, one without facts by its class."""
+    try:
+        return f"engine {engine.facts()['kind']!r}"
+    except Exception:
+        return type(engine).__name__
