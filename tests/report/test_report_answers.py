@@ -101,7 +101,7 @@ def test_a_judge_s_work_is_added_up_and_its_agreement_is_not_made_surer(tmp_path
     row = judge_rows(cells, [])[0]
     assert row["judge"] == "judge-7b, prompt 2, 3 votes"
     assert row["cost"] == "0.0600 USD"
-    assert row["agreement"] == ["89.9 % of 237", "0.79 (0.65 to 0.93)", "87.5 of 120",
+    assert row["agreement"] == ["89.9 % of 237", "0.79 (0.65 to 0.93)", "87.5 % of 120",
                                 "0.74 (0.50 to 0.95)"]  # fmt: skip
     assert [head["title"] for head in judge_heads(cells)] == [
         "Agrees with rules", "κ, rules", "Agrees with people", "κ, people"]  # fmt: skip

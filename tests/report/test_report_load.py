@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from served_study import Served, make_served
@@ -215,7 +216,8 @@ def test_marks_bars_and_limits_are_drawn_in_the_unit_of_the_axis(
 
 def heights_in(figure: Figure) -> list[list[float]]:
     """What each line of a figure is drawn through, in units of its axis."""
-    return [list(map(float, line.get_ydata())) for line in figure.axes[0].lines]
+    drawn = [np.asarray(line.get_ydata(), float) for line in figure.axes[0].lines]
+    return [[float(height) for height in heights] for heights in drawn]
 
 
 def test_what_was_measured_otherwise_is_no_part_of_a_line(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_metrics_that_tell_no_right_from_wrong_stand_beside_the_score(tmp_path: 
 
 def test_an_engine_without_likelihoods_is_refused(tmp_path: Path) -> None:
     task = LmEvalTask("lm-eval:colours", lm_eval=write(tmp_path, CHOICE, DOCS))
-    with pytest.raises(UsageError, match="tells how likely an answer is, and engine .echo. does not"):
+    with pytest.raises(UsageError, match="how likely an answer is, and engine 'echo' does not"):
         task.engine_for(EchoEngine())
 
 
