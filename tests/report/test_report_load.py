@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from served_study import Served, make_served
