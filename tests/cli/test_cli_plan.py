@@ -115,11 +115,13 @@ def test_what_would_run_here_is_refused_as_before(
 
 def test_what_testbeds_run_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     beds = [{"url": "http://gpu1:8020"}, {"url": "http://gpu2:8020"}]
-    out = printed(capsys, study_file(tmp_path, engine={"kind": "vllm"}, testbeds=beds))
-    assert "not checked here: engine kind 'vllm' is not known" in out
+    out = printed(capsys, study_file(tmp_path, engine={"kind": "house"}, testbeds=beds))
+    assert "not checked here: engine kind 'house' is not known" in out
     assert "between two of the 2 gains" in out
     order = {"kind": "shuffle", "seed": 1}
-    out = printed(capsys, study_file(tmp_path, engine={"kind": "vllm"}, testbeds=beds, order=order))
+    out = printed(
+        capsys, study_file(tmp_path, engine={"kind": "house"}, testbeds=beds, order=order)
+    )
     assert "trials go to testbeds one by one" in out
 
 

@@ -46,17 +46,6 @@ def test_stays_within_its_bounds(items: list[tuple[int, int]]) -> None:
     assert (found.value, found.noise) == pytest.approx((other.value, other.noise), nan_ok=True)
 
 
-@pytest.mark.parametrize(
-    "table",
-    [[[9, 1], [0, 2]], [[1, 7], [8, 0]], [[5, 5], [5, 5]], [[0, 3, 1], [2, 0, 0], [1, 1, 4]]],
-)
-def test_agrees_with_statsmodels(table: list[list[int]]) -> None:
-    rater = pytest.importorskip("statsmodels.stats.inter_rater")
-    expected, found = rater.cohens_kappa(table), cohens_kappa(*pairs(table))
-    assert found.value == pytest.approx(expected.kappa, abs=1e-12)
-    assert found.noise**2 == pytest.approx(expected.var_kappa, abs=1e-12)
-
-
 def test_all_alike_is_bounded_by_how_many_there_were() -> None:
     few, many = (cohens_kappa([0, 1] * n, [0, 1] * n) for n in (5, 50))
     assert few.value == many.value == few.high == 1.0
