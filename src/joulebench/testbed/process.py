@@ -118,12 +118,11 @@ def prepare(plans: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         The answer to the study: the packages imported, and this process's number of threads; or
         what is wrong with a plan.
     """
-    from joulebench.workloads.registry import build_workload
-
     before = set(sys.modules)
     try:
         import joulebench.testbed.protocol  # noqa: F401
         from joulebench.testbed.virtual import refuse_other_time
+        from joulebench.workloads.registry import build_workload
 
         for plan in plans:
             refuse_other_time(plan)
