@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from joulebench.engines.encoder_model import (
 from joulebench.engines.encoder_spans import best_spans
 from joulebench.engines.model_source import ModelSource, find_model
 from joulebench.engines.torch_memory import PeakMemory, in_memory
-from joulebench.engines.torch_model import device_name, pick_device, synchroniser
+from joulebench.engines.torch_model import device_name, free_memory, pick_device, synchroniser
 from joulebench.engines.torch_options import DTYPES
 from joulebench.errors import UsageError, unknown
 from joulebench.work import Encoding, Request, Response, Sampling
@@ -168,11 +167,7 @@ class EncoderEngine:
         """Free the model and give its memory back to the device."""
         device = None if self._loaded is None else self._loaded.device
         self._loaded = None
-        gc.collect()
-        if device is not None and device.type == "cuda":
-            import torch
-
-            torch.cuda.empty_cache()
+        free_memory(device)
 
     @property
     def _found(self) -> ModelSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -171,6 +172,19 @@ def synchroniser(device: Any) -> Callable[[], None]:
 
     wait: Callable[..., None] = torch.get_device_module(device).synchronize
     return functools.partial(wait, device) if device.type in ("cuda", "xpu") else wait
+
+
+def free_memory(device: Any) -> None:
+    """Give the memory of models that nothing holds any more back to their device.
+
+    Args:
+        device: Of torch; ``None`` where none was in use.
+    """
+    gc.collect()
+    if device is not None and device.type == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
 
 
 def device_name(device: Any) -> str:

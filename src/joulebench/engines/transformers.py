@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from joulebench.engines.torch_memory import PeakMemory, in_memory
 from joulebench.engines.torch_model import (
     Loaded,
     device_name,
+    free_memory,
     import_torch_libraries,
     load_model,
     load_tokenizer,
@@ -180,11 +180,7 @@ class TransformersEngine:
         """Free the model and give its memory back to the device."""
         self._stop_thread()
         self._model = self._loaded = self._way = None
-        gc.collect()
-        if self._device is not None and self._device.type == "cuda":
-            import torch
-
-            torch.cuda.empty_cache()
+        free_memory(self._device)
 
     def _submit(self, request: Request, sampling: Sampling) -> None:
         """Take a request and come back at once."""
